@@ -1,0 +1,50 @@
+# Every target sets up what it needs; nothing has to be installed by hand but make and Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
+
+.PHONY: help demo test test-fast bench docs lint clean system-packages
+
+help:
+	@echo "make demo       set up, then the whole main job on a lab of three nodes, shown step by step"
+	@echo "make test       set up, then every test, the live ones on lab nodes included"
+	@echo "make test-fast  set up, then the tests that need no lab"
+	@echo "make bench      set up, then the benchmarks against Ansible and pyinfra"
+	@echo "make docs       write the generated pages again"
+	@echo "make lint       ruff and mypy"
+
+system-packages:
+	@sh tools/system-packages
+
+$(STAMP): pyproject.toml tools/make-venv
+	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) '.[dev]'
+	@touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) '.[dev,bench]'
+	@touch $@
+
+demo: system-packages $(STAMP)
+	@$(BIN)/python tools/demo.py
+
+test: system-packages $(STAMP)
+	@$(BIN)/python -m pytest tests
+
+test-fast: $(STAMP)
+	@$(BIN)/python -m pytest tests -m "not live"
+
+bench: system-packages $(BENCH_STAMP)
+	@$(BIN)/python -m bench
+
+docs: $(STAMP)
+	@$(BIN)/python tools/make_docs.py
+
+lint: $(STAMP)
+	@$(BIN)/ruff check src tests bench tools
+	@$(BIN)/ruff format --check src tests bench tools
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
