@@ -66,9 +66,7 @@ class Problem:
 
     __slots__ = ("column", "file", "hint", "line", "message")
 
-    def __init__(
-        self, file: str, line: int, column: int, message: str, *, hint: str = ""
-    ) -> None:
+    def __init__(self, file: str, line: int, column: int, message: str, *, hint: str = "") -> None:
         self.file = file
         self.line = line
         self.column = column
@@ -139,9 +137,10 @@ class NodeUnsupported(NodeError):
 
 
 class NodeProgramFailed(NodeError):
-    """The node program reported an error of its own."""
+    """The node program reported an error of its own; `reason` is its id (``disk-full``, ...)."""
 
     id = "node-program"
+    reason: str = ""
 
 
 class ActivationFailed(NodeError):

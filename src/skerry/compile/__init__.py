@@ -1,0 +1,1 @@
+"""Model to trees: pure; same input, same bytes."""

@@ -1,0 +1,199 @@
+"""What operator and node say to each other: the one module that both sides share.
+
+One SSH exchange is one request. The operator writes to the node program's standard input one
+line of JSON, the request, and then the raw bytes that the request announces in ``streams``, in
+that order. The node program answers on standard output with lines of JSON, each an event; the
+last is ``result`` or ``error``. Nothing else is ever written to standard output.
+
+    -> {"protocol": 1, "op": "observe", "args": {...}, "streams": [{"name": ..., "size": ...}]}
+    <- {"event": "phase", "name": "files", "seconds": 0.01}
+    <- {"event": "result", "result": {...}}
+    <- {"event": "error", "id": "locked", "message": ..., "hint": ..., "detail": ...}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, List, Optional, TypedDict
+
+PROTOCOL = 1
+STATE_FOLDER = "/var/lib/skerry"
+# A request line or an event longer than this is refused by either side, in bytes.
+LINE_LIMIT = 64 * 1024 * 1024
+# Exit status of the remote command when this version of the node program is not on the node.
+PROGRAM_MISSING = 96
+PYTHON_MISSING = 97
+PYTHON_TOO_OLD = 98
+# The end of a log that is shown for a failed unit, in lines.
+LOG_LINES = 20
+
+
+class Stream(TypedDict):
+    """Raw bytes that follow the request: a blob by its digest, or an image archive by its id.
+
+    `size` is in bytes; -1 means chunks, each an 8-digit hexadecimal length and that many bytes,
+    up to a chunk of length 0. `kind` is ``blob`` or ``image``.
+    """
+
+    kind: str
+    name: str
+    size: int
+
+
+class FileEntry(TypedDict):
+    """One file of a tree: its content's digest, permission bits, and ``user:group``."""
+
+    digest: str
+    mode: int
+    owner: str
+
+
+class UnitEntry(TypedDict):
+    """One unit of a tree, and what the node must know to act on it.
+
+    `files` are the paths whose change means a restart. `volumes` are Podman volumes that live
+    as long as this pod: removed when the unit is stopped for good or replaced. `settle` is how
+    long it must stay active to count as healthy, `deadline` how long it may take, in seconds;
+    `completes` says that ending with success is healthy too. `after` are units of the same tree
+    that must be started before it. The rest is for status: `workload`, `replica`, `container`,
+    `image` (reference), `image_id`, `ports` (``8080->80/tcp``), `memory_limit` in bytes.
+    """
+
+    files: List[str]
+    volumes: List[str]
+    after: List[str]
+    settle: float
+    deadline: float
+    completes: bool
+    reloads: bool
+    workload: str
+    replica: int
+    container: str
+    image: str
+    image_id: str
+    ports: List[str]
+    memory_limit: Optional[int]
+
+
+class Manifest(TypedDict):
+    """The whole desired tree of a node. `images` maps an image id to its reference."""
+
+    format: int
+    cloud: str
+    node: str
+    files: Dict[str, FileEntry]
+    units: Dict[str, UnitEntry]
+    images: Dict[str, str]
+
+
+class UnitAction(TypedDict):
+    """One thing to do to one unit: `verb` is start, stop, restart or reload."""
+
+    verb: str
+    unit: str
+
+
+class Generation(TypedDict):
+    """One generation in a node's history.
+
+    `when` is seconds since 1970 by the operator's clock; `state` is ``active``, ``previous``,
+    ``failed`` (rolled back) or ``unconfirmed`` (rolled back after a lost connection);
+    `rollback_of` is the number that this one brought back, if any; `changes` are lines of text.
+    """
+
+    number: int
+    who: str
+    when: float
+    message: str
+    changes: List[str]
+    state: str
+    rollback_of: Optional[int]
+
+
+class LockEntry(TypedDict):
+    """Who is at work on a node: `who` (``user@host``), `why`, `since` (seconds since 1970).
+
+    `token` is known to the holder alone. `expires` is when the lock counts as stale: no exchange
+    has renewed it. `boot` is the node's boot id: a lock of an earlier boot is stale.
+    """
+
+    cloud: str
+    who: str
+    why: str
+    since: float
+    token: str
+    expires: float
+    boot: str
+
+
+class UnitState(TypedDict):
+    """What systemd says of a unit.
+
+    `active`, `sub`, `result`, `load`, `enabled` as ``systemctl show`` names them; `restarts`
+    since it was last started by hand; `since` the time it became active (seconds since 1970, 0
+    if it is not); `ended` the time it last stopped being active in this boot (0 if it never
+    did); `memory` in bytes or None where there is no memory controller; `exit_status` of the
+    main process.
+    """
+
+    load: str
+    active: str
+    sub: str
+    result: str
+    enabled: str
+    restarts: int
+    since: float
+    ended: float
+    memory: Optional[int]
+    exit_status: int
+
+
+class OnDisk(TypedDict):
+    """A file as it is on the node where that differs from the current generation or the request.
+
+    `kind` is ``file``, ``link``, ``folder``, ``other`` or ``absent``; `digest` is empty where
+    there is no regular file; `text` holds its content where that is small text,
+    for a diff; `owned` says whether the current generation owns the path.
+    """
+
+    kind: str
+    digest: str
+    mode: int
+    owner: str
+    text: Optional[str]
+    owned: bool
+
+
+class Observed(TypedDict):
+    """What is true on a node: the answer to ``observe``.
+
+    `generation` is the active one's number, 0 if there is none, and `manifest` its manifest.
+    `next_number` is the number that a new generation gets. `on_disk` has the paths of the
+    current or the desired manifest whose file differs from the one or the other. `missing` are
+    digests of the desired manifest that the node has no blob of. `images` are the ids of all
+    images in Podman's store. `unfinished` is the number of a generation whose switch was
+    interrupted, if any.
+    """
+
+    facts: Dict[str, Any]
+    generation: int
+    next_number: int
+    manifest: Optional[Manifest]
+    on_disk: Dict[str, OnDisk]
+    missing: List[str]
+    units: Dict[str, UnitState]
+    images: List[str]
+    lock: Optional[LockEntry]
+    unfinished: Optional[int]
+
+
+def dump(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest_of(content: bytes) -> str:
+    """The digest that names a blob: ``sha256:`` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
