@@ -1,0 +1,1 @@
+"""Tree and what was observed to ordered steps: pure."""

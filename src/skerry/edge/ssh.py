@@ -1,0 +1,241 @@
+"""The one door to the nodes: the system's own ``ssh``, one multiplexed connection per node."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from skerry.edge.paths import socket_folder
+from skerry.edge.run import Command, Finished, start
+from skerry.errors import AccessRefused, HostKeyMismatch, NodeError, NodeUnreachable
+
+CONNECT_TIMEOUT = 10
+# How long the connection stays after a command, in seconds: the next command finds it standing.
+PERSIST = 120
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """How one node is reached. `target` is ``[USER@]HOST`` as ``ssh`` takes it.
+
+    `known_hosts` is the cloud folder's file of pinned host keys, in which the node has its name
+    as alias; `accept_new` pins the key that the host shows when none is pinned yet. `password`
+    is asked for by ssh when no key is accepted. `connect_timeout` is in seconds.
+    """
+
+    node: str
+    target: str
+    known_hosts: str
+    port: int | None = None
+    identity_file: str | None = None
+    ssh_config: str | None = None
+    accept_new: bool = False
+    password: str | None = None
+    connect_timeout: int = CONNECT_TIMEOUT
+    multiplex: bool = True
+
+
+def ssh_command(link: Link, remote: str | None, *, tty: bool = False) -> Command:
+    """The ``ssh`` command that runs the shell command `remote` on the node.
+
+    Without `remote` the command ends with the target, and the caller appends.
+    """
+    words = ["ssh"]
+    if link.ssh_config is not None:
+        words += ["-F", link.ssh_config]
+    checking = "accept-new" if link.accept_new else "yes"
+    options = [
+        f"StrictHostKeyChecking={checking}",
+        f"UserKnownHostsFile={_quoted(link.known_hosts)}",
+        "GlobalKnownHostsFile=none",
+        f"HostKeyAlias={link.node}",
+        "CheckHostIP=no",
+        "HashKnownHosts=no",
+        "UpdateHostKeys=no",
+        f"ConnectTimeout={link.connect_timeout}",
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=3",
+        "ForwardX11=no",
+        "LogLevel=ERROR",
+    ]
+    options += ["NumberOfPasswordPrompts=1"] if link.password is not None else ["BatchMode=yes"]
+    if link.multiplex:
+        options += [
+            "ControlMaster=auto",
+            f"ControlPath={control_path(link)}",
+            f"ControlPersist={PERSIST}",
+        ]
+    else:
+        options += ["ControlMaster=no", "ControlPath=none"]
+    if link.port is not None:
+        options.append(f"Port={link.port}")
+    if link.identity_file is not None:
+        options.append(f"IdentityFile={_quoted(link.identity_file)}")
+    for option in options:
+        words += ["-o", option]
+    words.append("-tt" if tty else "-T")
+    words += ["--", link.target]
+    if remote is not None:
+        words.append(remote)
+    environment = _askpass(link.password) if link.password is not None else ()
+    return Command(tuple(words), environment)
+
+
+def control_path(link: Link) -> str:
+    """The socket of the node's multiplexed connection.
+
+    It depends on everything that decides which host answers and as whom, so that two clouds
+    with a node of the same name never share a connection.
+    """
+    identity = msgspec.json.encode(
+        [link.node, link.target, link.port, link.identity_file, link.ssh_config, link.known_hosts]
+    )
+    return str(socket_folder() / hashlib.blake2b(identity, digest_size=10).hexdigest())
+
+
+def run_remote(
+    link: Link, remote: str, *, input: bytes | None = None, timeout: float = 60.0
+) -> Finished:
+    """Runs a shell command on the node to its end; a status other than 0 is the caller's matter.
+
+    Raises `NodeUnreachable`, `HostKeyMismatch` or `AccessRefused` where ssh itself failed, and
+    `NodeUnreachable` when `timeout` seconds have passed.
+    """
+    command = ssh_command(link, remote)
+    with tempfile.TemporaryFile() as stderr:
+        process = start_ssh(link, command, stderr)
+        try:
+            stdout, _ = process.communicate(input or b"", timeout=timeout)
+        except subprocess.TimeoutExpired:
+            stop_ssh(process)
+            close_connection(link)
+            raise NodeUnreachable(link.node, f"no answer within {timeout:g} s") from None
+        except BaseException:
+            stop_ssh(process)
+            raise
+        finished = Finished(command, process.returncode, stdout, read_all(stderr))
+    raise_for_ssh(link, finished.status, finished.stderr)
+    return finished
+
+
+def start_ssh(link: Link, command: Command, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Starts an ssh command with pipes for input and output.
+
+    `stderr` is a file because a multiplexing master inherits it and would hold a pipe open for
+    as long as the connection stays.
+    """
+    return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+
+
+def stop_ssh(process: subprocess.Popen[bytes]) -> None:
+    """Ends an ssh client of ours; the connection that it shares goes on."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                pass
+
+
+def close_connection(link: Link) -> None:
+    """Ends the standing connection, if there is one: a dead one would make the next one wait."""
+    path = control_path(link)
+    if not Path(path).exists():
+        return
+    words = ("ssh", "-o", f"ControlPath={path}", "-O", "exit", "--", link.target)
+    try:
+        process = start(Command(words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    Path(path).unlink(missing_ok=True)
+
+
+def read_all(file: IO[bytes], *, limit: int = 65536) -> bytes:
+    """The last `limit` bytes of a file that a child wrote."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), limit, max(0, size - limit))
+
+
+def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
+    """Raises the error that fits when ssh itself failed (status 255); else returns.
+
+    ssh has one status for all its own failures and tells them apart by words alone (in English,
+    whatever the locale), so this is the one place that reads them.
+    """
+    if status != 255:
+        return
+    words = stderr.decode(errors="replace").replace("\r", "").strip()
+    last = words.splitlines()[-1] if words else "ssh ended without a word"
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in words or "Host key verification failed" in words:
+        raise _host_key_error(link, words)
+    if "Permission denied" in words or "Too many authentication failures" in words:
+        raise AccessRefused(
+            link.node,
+            f"{link.target} accepts none of your keys",
+            hint="`skerry node add --ask-password` installs your key with the root password",
+            detail=last,
+        )
+    raise NodeUnreachable(link.node, last)
+
+
+def _host_key_error(link: Link, words: str) -> NodeError:
+    offered = [line.rstrip(".") for line in words.splitlines() if line.startswith("SHA256:")]
+    pinned = pinned_fingerprints(link)
+    if not pinned:
+        return HostKeyMismatch(
+            link.node,
+            "the host's key is not pinned in this cloud",
+            hint=f"`skerry node add {link.node} {link.target}` pins it",
+        )
+    return HostKeyMismatch(
+        link.node,
+        f"the host shows the key {', '.join(offered) or 'of another kind'}; "
+        f"pinned is {', '.join(pinned)}",
+        hint="if the host was reinstalled, `skerry node add "
+        f"{link.node} {link.target} --replace-host-key` pins the new one; "
+        "else somebody may be listening",
+    )
+
+
+def pinned_fingerprints(link: Link) -> list[str]:
+    """The fingerprints (``SHA256:...``) that are pinned for the node; reads the cloud's file."""
+    import base64
+
+    try:
+        lines = Path(link.known_hosts).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        words = line.split()
+        if len(words) >= 3 and words[0] in (link.node, f"[{link.node}]"):
+            digest = hashlib.sha256(base64.b64decode(words[2])).digest()
+            found.append("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
+    return found
+
+
+def _quoted(path: str) -> str:
+    # ssh_config splits values at spaces and expands %.
+    return '"' + path.replace("%", "%%") + '"'
+
+
+def _askpass(password: str) -> tuple[tuple[str, str], ...]:
+    script = socket_folder() / "askpass"
+    text = "#!/bin/sh\nprintf '%s\\n' \"$SKERRY_SSH_PASSWORD\"\n"
+    if not script.exists() or script.read_text() != text:
+        script.write_text(text)
+        script.chmod(0o700)
+    return (
+        ("SKERRY_SSH_PASSWORD", password),
+        ("SSH_ASKPASS", str(script)),
+        ("SSH_ASKPASS_REQUIRE", "force"),
+    )

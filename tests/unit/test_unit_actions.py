@@ -1,0 +1,69 @@
+"""The table of unit actions: what is done for each state of affairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from skerry.plan.unit_actions import UnitAction, decide_unit_action, undo_unit_action
+from skerry_node import wire
+from tests.unit.wire_examples import unit_entry, unit_state
+
+WANTED = unit_entry()
+RELOADS = unit_entry(reloads=True)
+JOB = unit_entry(completes=True)
+ACTIVE = unit_state()
+FAILED = unit_state(active="failed", sub="failed", result="exit-code")
+STOPPED = unit_state(active="inactive", sub="dead", since=0.0)
+RAN = unit_state(active="inactive", sub="dead", since=0.0, ended=5.0)
+RETRYING = unit_state(active="activating", sub="auto-restart")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "owned", "is_changed", "state", "action"),
+    [
+        (WANTED, WANTED, False, ACTIVE, UnitAction.NONE),
+        (WANTED, WANTED, True, ACTIVE, UnitAction.RESTART),
+        (RELOADS, RELOADS, True, ACTIVE, UnitAction.RELOAD),
+        (RELOADS, WANTED, True, ACTIVE, UnitAction.RESTART),
+        (RELOADS, RELOADS, True, FAILED, UnitAction.RESTART),
+        (WANTED, None, True, STOPPED, UnitAction.START),
+        (WANTED, None, True, None, UnitAction.START),
+        (WANTED, None, True, ACTIVE, UnitAction.RESTART),
+        (None, WANTED, True, ACTIVE, UnitAction.STOP),
+        (None, WANTED, False, STOPPED, UnitAction.STOP),
+        (None, None, False, ACTIVE, UnitAction.NONE),
+        (WANTED, WANTED, False, FAILED, UnitAction.START),
+        (WANTED, WANTED, False, STOPPED, UnitAction.START),
+        (WANTED, WANTED, False, RETRYING, UnitAction.NONE),
+        (JOB, JOB, False, RAN, UnitAction.NONE),
+        (JOB, JOB, False, STOPPED, UnitAction.START),
+        (JOB, JOB, False, FAILED, UnitAction.START),
+        (JOB, JOB, True, RAN, UnitAction.RESTART),
+    ],
+)
+def test_action(
+    wanted: wire.UnitEntry | None,
+    owned: wire.UnitEntry | None,
+    is_changed: bool,
+    state: wire.UnitState | None,
+    action: UnitAction,
+) -> None:
+    found, why = decide_unit_action(wanted=wanted, owned=owned, is_changed=is_changed, state=state)
+    assert found is action
+    assert bool(why) == (action is not UnitAction.NONE)
+
+
+@pytest.mark.parametrize(
+    ("action", "was_owned", "undo"),
+    [
+        (UnitAction.NONE, True, UnitAction.NONE),
+        (UnitAction.START, False, UnitAction.STOP),
+        (UnitAction.START, True, UnitAction.NONE),
+        (UnitAction.RESTART, True, UnitAction.RESTART),
+        (UnitAction.RESTART, False, UnitAction.STOP),
+        (UnitAction.RELOAD, True, UnitAction.RELOAD),
+        (UnitAction.STOP, True, UnitAction.START),
+    ],
+)
+def test_undo(action: UnitAction, was_owned: bool, undo: UnitAction) -> None:
+    assert undo_unit_action(action, was_owned=was_owned) is undo
