@@ -1,0 +1,1 @@
+"""Pushing a plan to the nodes, switching them, confirming."""

@@ -14,6 +14,9 @@ from skerry.errors import ExitCode, SkerryError
 # name -> "module:attribute", one line of help. A command's module is imported when it is called
 # or when its own help is asked for; the list of commands costs no import.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("skerry.cli.plan:plan", "Show what apply would change, and why."),
+    "apply": ("skerry.cli.apply:apply", "Make the nodes as the folder says."),
+    "rollback": ("skerry.cli.rollback:rollback", "Bring an older generation back."),
     "lab": ("skerry.cli.lab:lab", "A multi-node test cloud on this machine."),
 }
 

@@ -1,0 +1,146 @@
+"""Switching one node: activate, survive a lost connection, confirm."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from skerry.edge.exchange import OnEvent, exchange
+from skerry.edge.ssh import Link, close_connection
+from skerry.edge.turn import Turn
+from skerry.errors import ActivationFailed, NodeError, NodeUnreachable
+from skerry_node import wire
+
+# How long a healthy but unconfirmed generation waits before the node goes back, in seconds.
+CONFIRM_WITHIN = 30.0
+# A node may be silent for as long as a unit takes to become healthy, and to go back after.
+SILENCE = 180.0
+
+
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is switched to.
+
+    `base` is the generation the plan was made against and `number` the new one's. `actions` and
+    `undo` are for the units, in order; `changes` are lines for the history; `rollback_of` is
+    the number of the old generation that is brought back, if any.
+    """
+
+    base: int
+    number: int
+    manifest: wire.Manifest
+    actions: list[wire.UnitAction]
+    undo: list[wire.UnitAction]
+    daemon_reload: bool
+    changes: list[str]
+    rollback_of: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a node took, per phase, in seconds; and what the node program noted."""
+
+    seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
+
+
+def activate_node(
+    link: Link, turn: Turn, switch: Switch, *, on_event: OnEvent | None = None
+) -> Outcome:
+    """Switches the node, waits until it is healthy, confirms, and gives the lock back.
+
+    A connection that is lost meanwhile is made again and the switch rejoined. Raises
+    `ActivationFailed` when the node went back to its old generation, with the end of each failed
+    unit's log; `NodeUnreachable` when the node could not be reached again in time, which means
+    that it goes back by itself.
+    """
+    seconds: dict[str, float] = {}
+
+    def note(event: dict[str, Any]) -> None:
+        if event["event"] == "phase":
+            seconds[str(event["name"])] = float(event.get("seconds", 0.0))
+        if on_event is not None:
+            on_event(event)
+
+    args = {
+        "token": turn.token,
+        "base": switch.base,
+        "number": switch.number,
+        "manifest": switch.manifest,
+        "generation": {
+            "number": switch.number,
+            "who": turn.who,
+            "when": turn.when,
+            "message": turn.message,
+            "changes": switch.changes,
+            "rollback_of": switch.rollback_of,
+        },
+        "actions": switch.actions,
+        "undo": switch.undo,
+        "daemon_reload": switch.daemon_reload,
+        "confirm_within": CONFIRM_WITHIN,
+    }
+    try:
+        result = exchange(link, "activate", args, deadline=SILENCE, on_event=note)
+    except NodeUnreachable as error:
+        result = _rejoin(link, turn, switch, error, note)
+    if result.get("state") != "healthy":
+        raise _failure(link, switch, result)
+    started = time.monotonic()
+    _confirm(link, turn, switch)
+    seconds["confirm"] = time.monotonic() - started
+    return Outcome(seconds=seconds, notes=tuple(map(str, result.get("notes", ()))))
+
+
+def _rejoin(
+    link: Link, turn: Turn, switch: Switch, lost: NodeUnreachable, on_event: OnEvent
+) -> dict[str, Any]:
+    """Finds the switch again over a new connection, for as long as it may still be running."""
+    until = time.monotonic() + CONFIRM_WITHIN
+    pause = 0.2
+    while True:
+        close_connection(link)
+        try:
+            args = {"token": turn.token, "number": switch.number}
+            return exchange(link, "rejoin", args, deadline=SILENCE, on_event=on_event)
+        except NodeUnreachable:
+            if time.monotonic() + pause > until:
+                break
+            time.sleep(pause)
+            pause = min(pause * 2, 3.0)
+    raise NodeUnreachable(
+        link.node,
+        f"the connection was lost while generation {switch.number} was being activated "
+        f"({lost.message})",
+        hint=f"unconfirmed, the node goes back to generation {switch.base} within "
+        f"{CONFIRM_WITHIN:g} s; `skerry apply` again once it answers",
+    )
+
+
+def _confirm(link: Link, turn: Turn, switch: Switch) -> None:
+    args = {"token": turn.token, "number": switch.number, "unlock": True}
+    try:
+        exchange(link, "confirm", args)
+    except NodeUnreachable:
+        # The second try goes over a connection of its own.
+        close_connection(link)
+        exchange(link, "confirm", args)
+
+
+def _failure(link: Link, switch: Switch, result: dict[str, Any]) -> NodeError:
+    failed = result.get("failed", [])
+    lines: list[str] = []
+    for unit in failed if isinstance(failed, list) else []:
+        lines.append(f"{unit.get('unit')}: {unit.get('reason')}")
+        lines += [f"    {line}" for line in unit.get("log", [])]
+    names = ", ".join(str(unit.get("unit")) for unit in failed) or "the switch"
+    back = f"back on generation {switch.base}" if switch.base else "as it was before"
+    state = str(result.get("state"))
+    message = f"{names} did not become healthy; the node is {back}"
+    if state == "unconfirmed":
+        message = f"generation {switch.number} was not confirmed in time; the node is {back}"
+    elif result.get("error"):
+        message = f"{result['error']}; the node is {back}"
+    if result.get("undo_failed"):
+        message += f", but not all of it: {result['undo_failed']}"
+    return ActivationFailed(link.node, message, detail="\n".join(lines))

@@ -1,0 +1,80 @@
+"""``skerry apply``: plan, ask, act, report."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from skerry.cli.main import Settings
+from skerry.cli.options import nodes_option, timeout_option
+from skerry.errors import ExitCode, UsageError
+
+
+@click.command()
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-m", "--message", default="", help="Why: shown by `skerry history`.")
+@nodes_option
+@timeout_option
+@click.pass_obj
+def apply(
+    settings: Settings, nodes: tuple[str, ...], timeout: float, message: str, *, yes: bool
+) -> int:
+    """Make the nodes as the cloud folder says.
+
+    Shows the plan, asks, sends what is missing, switches every node to a new generation, waits
+    until its units are healthy, and confirms. A node that does not become healthy goes back to
+    its old generation by itself.
+
+    Exit codes: 0 done; 3 some node failed or was unreachable, the others were done; 5 somebody
+    else is at work.
+    """
+    from skerry.cli.cloud import open_cloud, operator_name
+    from skerry.cli.flow import (
+        Phases,
+        observe_cloud,
+        plan_cloud,
+        push_cloud,
+        switch_to,
+    )
+    from skerry.cli.report import Report, activate_and_report
+    from skerry.edge.turn import begin_turn
+    from skerry.errors import NodeError
+    from skerry.load.lockfile import write_lock
+
+    phases = Phases()
+    with phases.phase("load"):
+        opened = open_cloud(settings, wants_images=True)
+        names = opened.select_nodes(nodes)
+        _ = opened.trees
+    with phases.phase("observe"):
+        observed = observe_cloud(opened, names, timeout=timeout)
+    with phases.phase("plan"):
+        planned = plan_cloud(opened, observed)
+    report = Report(settings, planned, phases)
+    report.show_plan()
+    if not planned.changed:
+        return report.finish()
+    if not yes:
+        _ask(settings, len(planned.changed))
+    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
+    with phases.phase("push"):
+        pushed = push_cloud(opened, turn, planned, timeout=timeout, progress=report.progress.show)
+    report.note_pushed(pushed)
+    switches = {
+        node.node: switch_to(opened.trees[node.node].manifest(), node)
+        for node in planned.changed
+        if not isinstance(pushed[node.node], NodeError)
+    }
+    activate_and_report(opened, turn, switches, report, timeout=timeout)
+    write_lock(opened.folder, opened.lock)
+    return report.finish()
+
+
+def _ask(settings: Settings, count: int) -> None:
+    if settings.json or not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on", hint="`--yes` applies the plan without asking"
+        )
+    if not click.confirm(f"Apply this to {count} node{'s' if count != 1 else ''}?", err=True):
+        raise click.exceptions.Exit(ExitCode.DONE)

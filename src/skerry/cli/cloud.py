@@ -1,0 +1,120 @@
+"""The opened cloud folder: what every verb starts from."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from skerry.cli.main import Settings
+from skerry.compile.lock import Lock, ResolvedImage
+from skerry.compile.tree import Tree
+from skerry.edge.ssh import CONNECT_TIMEOUT, Link
+from skerry.errors import UsageError
+from skerry.model.cloud import Cloud
+
+KNOWN_HOSTS = "known_hosts"
+CACHE = ".skerry"
+
+
+class OpenCloud:
+    """A valid cloud folder with its lock; trees and image ids are made when they are asked for."""
+
+    def __init__(self, folder: Path, cloud: Cloud, lock: Lock) -> None:
+        self.folder = folder
+        self.cloud = cloud
+        self.lock = lock
+        self._trees: dict[str, Tree] | None = None
+
+    @property
+    def trees(self) -> dict[str, Tree]:
+        """The desired tree of every node. Raises `CloudInvalid` with all problems."""
+        if self._trees is None:
+            from skerry.compile.cloud import compile_cloud
+
+            self._trees = compile_cloud(self.cloud, self.lock)
+        return self._trees
+
+    def resolve_images(self) -> None:
+        """Looks up the ids of all images in the operator's own store; the lock holds the rest."""
+        from skerry.push.images import resolve_images
+
+        references = {
+            container.image
+            for workload in self.cloud.workloads.values()
+            for container in workload.spec.containers
+        }
+        found = resolve_images(references, self.lock.images, cache=self.folder / CACHE)
+        self.lock = Lock(images=dict(sorted(found.items())))
+        self._trees = None
+
+    def images_by_id(self) -> dict[str, ResolvedImage]:
+        """The resolved images by id."""
+        return {image.id: image for image in self.lock.images.values()}
+
+    def link(self, name: str, *, timeout: float | None = None) -> Link:
+        """How the node is reached; `timeout` bounds the connecting, in seconds."""
+        return make_link(self.folder, self.cloud, name, timeout=timeout)
+
+    def select_nodes(self, patterns: tuple[str, ...]) -> list[str]:
+        """The names that the patterns (``a,b``, ``web*``) mean, or all without patterns.
+
+        Raises `UsageError` for a pattern that means no node.
+        """
+        return select_names(self.cloud, patterns)
+
+
+def open_cloud(settings: Settings, *, wants_images: bool = False) -> OpenCloud:
+    """Loads the cloud folder that the command line means.
+
+    Raises `CloudInvalid` with all of its problems, `UsageError` where there is no such folder.
+    """
+    from skerry.load.cloud import find_cloud_folder, load_cloud
+    from skerry.load.lockfile import read_lock
+
+    folder = find_cloud_folder(settings.folder)
+    opened = OpenCloud(folder, load_cloud(folder), read_lock(folder))
+    if wants_images:
+        opened.resolve_images()
+    return opened
+
+
+def make_link(folder: Path, cloud: Cloud, name: str, *, timeout: float | None = None) -> Link:
+    """How one node of the cloud is reached."""
+    node = cloud.nodes[name]
+    return Link(
+        node=name,
+        target=node.ssh,
+        known_hosts=str(folder.absolute() / KNOWN_HOSTS),
+        port=node.port,
+        identity_file=_expanded(node.identity_file),
+        ssh_config=cloud.ssh_config,
+        connect_timeout=max(1, round(min(timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT))),
+    )
+
+
+def select_names(cloud: Cloud, patterns: tuple[str, ...]) -> list[str]:
+    """The node names that the patterns mean, in the cloud's order; all without patterns."""
+    if not patterns:
+        return list(cloud.nodes)
+    wanted = [word for pattern in patterns for word in pattern.split(",") if word]
+    chosen = []
+    for pattern in wanted:
+        found = [name for name in cloud.nodes if fnmatchcase(name, pattern)]
+        if not found:
+            raise UsageError(
+                f"no node {pattern!r} in {cloud.name}",
+                hint=f"nodes: {', '.join(cloud.nodes) or 'none yet; see `skerry node add`'}",
+            )
+        chosen += found
+    return [name for name in cloud.nodes if name in chosen]
+
+
+def operator_name() -> str:
+    """Who is at work: ``user@host``."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _expanded(path: str | None) -> str | None:
+    return str(Path(path).expanduser()) if path else None

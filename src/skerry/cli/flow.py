@@ -1,0 +1,172 @@
+"""The flow's phases over all nodes: observe, plan, push, activate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from skerry.activate.node import Outcome, Switch, activate_node
+from skerry.cli.cloud import OpenCloud
+from skerry.edge.exchange import Event
+from skerry.edge.fan_out import fan_out
+from skerry.edge.turn import Turn, try_unlock
+from skerry.errors import NodeError, NodeLocked
+from skerry.observe.node import observe_node
+from skerry.plan.plan import NodePlan, Plan, plan_node
+from skerry.plan.steps import ReloadSystemd, SendImage
+from skerry.push.node import push_node
+from skerry_node import wire
+
+Progress = Callable[[str, str], None]
+
+
+class Phases:
+    """How long each phase took, in seconds, in the order in which they ran."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.started = time.monotonic()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Times the block; a phase that runs twice is added up."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            taken = time.monotonic() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+
+def observe_cloud(
+    opened: OpenCloud, names: list[str], *, timeout: float
+) -> dict[str, wire.Observed | NodeError]:
+    """What is true on each node beside its desired tree: one exchange per node, in parallel."""
+    trees = opened.trees
+    return fan_out(
+        names,
+        lambda name: observe_node(
+            opened.link(name, timeout=timeout),
+            trees[name].manifest(),
+            wants_text=True,
+            deadline=timeout,
+        ),
+    )
+
+
+def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]) -> Plan:
+    """The plan for all nodes that answered."""
+    images = opened.images_by_id()
+    plans: dict[str, NodePlan] = {}
+    unreachable: dict[str, str] = {}
+    for name, answer in observed.items():
+        if isinstance(answer, NodeError):
+            unreachable[name] = answer.message
+        else:
+            tree = opened.trees[name]
+            plans[name] = plan_node(
+                tree.manifest(), answer, images, lambda path, tree=tree: tree.files[path].text
+            )
+    return Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+
+
+def push_cloud(
+    opened: OpenCloud, turn: Turn, plan: Plan, *, timeout: float, progress: Progress
+) -> dict[str, int | NodeError]:
+    """Takes the locks of all nodes to be changed and sends what they miss.
+
+    Returns the bytes sent per node. When one node is locked by somebody else the locks of all
+    others are given back and `NodeLocked` is raised: nothing has been switched.
+    """
+    from skerry.push.images import image_archives
+
+    by_name = {node.node: node for node in plan.changed}
+    wanted = {
+        step.image_id: step.reference
+        for node in plan.changed
+        for step in node.steps
+        if isinstance(step, SendImage)
+    }
+
+    with image_archives(wanted, cache=opened.folder / ".skerry") as archives:
+
+        def push(name: str) -> int:
+            return push_node(
+                opened.link(name, timeout=timeout),
+                turn,
+                by_name[name],
+                opened.trees[name],
+                archives,
+                deadline=max(timeout, 120.0) if wanted else timeout,
+                on_event=lambda event: progress(name, _words_of(event)),
+            )
+
+        answers = fan_out(by_name, push)
+    locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
+    if locked:
+        held = [name for name, answer in answers.items() if not isinstance(answer, NodeError)]
+        unlock_nodes(opened, turn, held)
+        raise locked[0]
+    return answers
+
+
+def activate_cloud(
+    opened: OpenCloud,
+    turn: Turn,
+    switches: Mapping[str, Switch],
+    *,
+    timeout: float,
+    progress: Progress,
+    on_answer: Callable[[str, Outcome | NodeError], None],
+) -> dict[str, Outcome | NodeError]:
+    """Switches the nodes, all in parallel; each is confirmed as soon as it is healthy."""
+
+    def activate(name: str) -> Outcome:
+        return activate_node(
+            opened.link(name, timeout=timeout),
+            turn,
+            switches[name],
+            on_event=lambda event: progress(name, _words_of(event)),
+        )
+
+    answers = fan_out(switches, activate, on_answer=on_answer)
+    # A node that went back still holds our lock.
+    failed = [name for name, answer in answers.items() if isinstance(answer, NodeError)]
+    unlock_nodes(opened, turn, failed)
+    return answers
+
+
+def unlock_nodes(opened: OpenCloud, turn: Turn, names: list[str]) -> None:
+    """Gives locks back as far as the nodes can be reached; the rest becomes stale by itself."""
+    if names:
+        fan_out(names, lambda name: try_unlock(opened.link(name, timeout=5), turn) or name)
+
+
+def switch_to(manifest: wire.Manifest, node: NodePlan, *, rollback_of: int | None = None) -> Switch:
+    """What the plan's node is switched to; `rollback_of` is the generation brought back."""
+    return Switch(
+        base=node.base,
+        number=node.number,
+        manifest=manifest,
+        rollback_of=rollback_of,
+        actions=node.unit_actions(),
+        undo=node.undo_actions(),
+        daemon_reload=any(isinstance(step, ReloadSystemd) for step in node.steps),
+        changes=node.changes(),
+    )
+
+
+def _words_of(event: Event) -> str:
+    """An event of the node program in a few words; empty where it is not worth showing."""
+    if event["event"] == "phase":
+        return f"{event.get('name')} {float(event.get('seconds', 0.0)):.2f} s"
+    if event["event"] == "unit":
+        return f"{event.get('unit')} {event.get('state')}"
+    if event["event"] == "note":
+        return str(event.get("message", ""))
+    return ""

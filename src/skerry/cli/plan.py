@@ -1,0 +1,36 @@
+"""``skerry plan``: what would change, and why; touches nothing."""
+
+from __future__ import annotations
+
+import click
+
+from skerry.cli.main import Settings
+from skerry.cli.options import nodes_option, timeout_option
+from skerry.errors import ExitCode
+
+
+@click.command()
+@nodes_option
+@timeout_option
+@click.pass_obj
+def plan(settings: Settings, nodes: tuple[str, ...], timeout: float) -> int:
+    """Show what `skerry apply` would change on each node, and why.
+
+    Nothing is touched. Exit code 0 whether there are changes or not; 3 when a node could not be
+    reached or cannot be changed.
+    """
+    from skerry.cli.cloud import open_cloud
+    from skerry.cli.flow import observe_cloud, plan_cloud
+    from skerry.render.plan import render_plan, render_plan_json
+    from skerry.render.text import Palette, wants_colour
+
+    opened = open_cloud(settings, wants_images=True)
+    names = opened.select_nodes(nodes)
+    planned = plan_cloud(opened, observe_cloud(opened, names, timeout=timeout))
+    if settings.json:
+        print(render_plan_json(planned))
+    else:
+        palette = Palette(is_on=wants_colour())
+        print(render_plan(planned, palette, is_verbose=settings.verbose > 0))
+    bad = planned.unreachable or planned.blocked
+    return ExitCode.NODE_FAILED if bad else ExitCode.DONE

@@ -1,0 +1,70 @@
+"""``skerry rollback``: an older generation again, as a new one."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from skerry.cli.main import Settings
+from skerry.cli.options import nodes_option, timeout_option
+from skerry.errors import ExitCode, NodeError, UsageError
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-m", "--message", default="", help="Why: shown by `skerry history`.")
+@nodes_option
+@timeout_option
+@click.pass_obj
+def rollback(
+    settings: Settings,
+    number: int | None,
+    nodes: tuple[str, ...],
+    timeout: float,
+    message: str,
+    *,
+    yes: bool,
+) -> int:
+    """Bring an older generation back.
+
+    Without NUMBER, each node goes back to the generation before its active one. Contents and
+    images are on the node already; nothing is sent. The next `skerry apply` makes the nodes as
+    the folder says again.
+    """
+    from skerry.cli.cloud import open_cloud, operator_name
+    from skerry.cli.flow import Phases, switch_to
+    from skerry.cli.report import Report, activate_and_report
+    from skerry.cli.rolling_back import Older, lock_nodes, plan_rollback, read_older_generations
+    from skerry.edge.turn import begin_turn
+
+    phases = Phases()
+    with phases.phase("load"):
+        opened = open_cloud(settings)
+        names = opened.select_nodes(nodes)
+    with phases.phase("observe"):
+        older = read_older_generations(opened, names, number, timeout=timeout)
+    with phases.phase("plan"):
+        planned = plan_rollback(opened.cloud.name, older)
+    report = Report(settings, planned, phases)
+    report.show_plan()
+    if not planned.changed:
+        return report.finish()
+    if not yes and (settings.json or not sys.stdin.isatty()):
+        raise UsageError("there is no terminal to ask on", hint="`--yes` rolls back without asking")
+    if not yes and not click.confirm("Roll back?", err=True):
+        raise click.exceptions.Exit(ExitCode.DONE)
+    words = message or (f"rollback to {number}" if number else "rollback")
+    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
+    with phases.phase("lock"):
+        locked = lock_nodes(opened, turn, [node.node for node in planned.changed], timeout=timeout)
+    report.note_pushed(locked)
+    switches = {
+        node.node: switch_to(found.desired, node, rollback_of=found.number)
+        for node in planned.changed
+        if isinstance(found := older[node.node], Older)
+        and not isinstance(locked[node.node], NodeError)
+    }
+    activate_and_report(opened, turn, switches, report, timeout=timeout)
+    return report.finish()

@@ -1,0 +1,149 @@
+"""A plan as text for people, with diffs and counts, or as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from difflib import unified_diff
+
+import msgspec
+
+from skerry.plan.plan import NodePlan, Plan
+from skerry.plan.steps import (
+    ActOnUnit,
+    AnyStep,
+    RecordGeneration,
+    RemoveFile,
+    SendImage,
+    WriteFile,
+)
+from skerry.plan.unit_actions import UnitAction
+from skerry.render.text import Palette, format_bytes, plural, visible
+
+# A new file is shown in full only on demand: its text is in the folder.
+_MARKS = {"add": ("+", "green"), "change": ("~", "yellow"), "restore": ("!", "magenta")}
+_DIFF_LIMIT = 60
+
+
+def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> str:
+    """The plan per node and workload, as lines, with counts at the end."""
+    lines: list[str] = []
+    for name, node in plan.nodes.items():
+        if node.is_empty and not node.blockers:
+            continue
+        lines.append(palette.paint(name, "bold"))
+        lines += [f"  {palette.paint('cannot be changed:', 'red')} {why}" for why in node.blockers]
+        for workload, steps in _by_workload(node):
+            lines.append(f"  {palette.paint(workload, 'cyan')}")
+            for step in steps:
+                lines += _step_lines(step, palette, is_verbose=is_verbose)
+        lines.append("")
+    for name, reason in plan.unreachable.items():
+        lines.append(
+            f"{palette.paint(name, 'bold')}  {palette.paint('unreachable', 'red')}: {reason}"
+        )
+    if plan.unreachable:
+        lines.append("")
+    lines.append(render_counts(plan))
+    return "\n".join(lines)
+
+
+def render_counts(plan: Plan) -> str:
+    """The plan in one line."""
+    if not plan.changed:
+        ready = len(plan.nodes) - len(plan.blocked)
+        words = [f"nothing to change on {plural(ready, 'node')}"]
+    else:
+        words = [f"{plural(len(plan.changed), 'node')} to change", *_count_words(plan)]
+    if plan.blocked:
+        words.append(f"{plural(len(plan.blocked), 'node')} cannot be changed")
+    if plan.unreachable:
+        words.append(f"{plural(len(plan.unreachable), 'node')} unreachable")
+    return " · ".join(words)
+
+
+def render_plan_json(plan: Plan) -> str:
+    """The plan as JSON; the format is described in ``docs/plan-json.md``."""
+    return json.dumps(plan_to_builtins(plan), indent=2)
+
+
+def plan_to_builtins(plan: Plan) -> dict[str, object]:
+    """The plan as plain values: format, cloud, nodes with their steps, unreachable, counts."""
+    nodes = {
+        name: {
+            "generation": node.base,
+            "next_generation": node.number,
+            "blockers": list(node.blockers),
+            "steps": [msgspec.to_builtins(step) for step in node.steps],
+        }
+        for name, node in plan.nodes.items()
+    }
+    return {
+        "format": 1,
+        "cloud": plan.cloud,
+        "changes": sum(len(node.steps) for node in plan.changed),
+        "nodes": nodes,
+        "unreachable": dict(plan.unreachable),
+    }
+
+
+def _count_words(plan: Plan) -> list[str]:
+    steps = [step for node in plan.changed for step in node.steps]
+    files = Counter(step.kind for step in steps if isinstance(step, WriteFile))
+    files_removed = sum(isinstance(step, RemoveFile) for step in steps)
+    units = Counter(step.action for step in steps if isinstance(step, ActOnUnit))
+    images = [step for step in steps if isinstance(step, SendImage)]
+    words = []
+    file_words = [
+        f"{count} to {kind}"
+        for kind, count in (*sorted(files.items()), ("remove", files_removed))
+        if count
+    ]
+    if file_words:
+        words.append("files: " + ", ".join(file_words))
+    unit_words = [f"{units[action]} to {action.value}" for action in UnitAction if units[action]]
+    if unit_words:
+        words.append("units: " + ", ".join(unit_words))
+    if images:
+        size = format_bytes(sum(step.size for step in images))
+        words.append(f"{plural(len(images), 'image')} to send ({size} unpacked)")
+    return words
+
+
+def _by_workload(node: NodePlan) -> list[tuple[str, list[AnyStep]]]:
+    groups: dict[str, list[AnyStep]] = {}
+    for step in node.steps:
+        name = ", ".join(step.workloads)
+        if name or isinstance(step, RecordGeneration):
+            groups.setdefault(name or "(the node itself)", []).append(step)
+    return sorted(groups.items())
+
+
+def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[str]:
+    indent = "    "
+    if isinstance(step, WriteFile):
+        mark, colour = _MARKS[step.kind]
+        lines = [f"{indent}{palette.paint(f'{mark} {step.path}', colour)}  {step.why}"]
+        if step.kind != "add" or is_verbose:
+            lines += _diff_lines(step.old or "", step.new or "", palette)
+        return lines
+    if isinstance(step, RemoveFile):
+        return [f"{indent}{palette.paint(f'- {step.path}', 'red')}  no longer wanted"]
+    if isinstance(step, ActOnUnit):
+        return [f"{indent}{palette.paint(step.action.value, 'bold')} {step.unit}  {step.why}"]
+    if isinstance(step, SendImage):
+        size = format_bytes(step.size)
+        return [f"{indent}send image {step.reference}  {step.image_id[:12]}, {size} unpacked"]
+    return [f"{indent}{step.describe()}"]
+
+
+def _diff_lines(old: str, new: str, palette: Palette) -> list[str]:
+    diff = list(unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1))[2:]
+    shown = []
+    for line in diff[:_DIFF_LIMIT]:
+        colour = {"+": "green", "-": "red", "@": "dim"}.get(line[:1])
+        text = visible(line)
+        shown.append("        " + (palette.paint(text, colour) if colour else text))
+    if len(diff) > _DIFF_LIMIT:
+        shown.append(f"        … {len(diff) - _DIFF_LIMIT} more lines")
+    return shown
