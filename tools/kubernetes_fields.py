@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 
 TARGET = Path(__file__).parent.parent / "src/skerry/load/kubernetes_fields.json"
 ROOTS = (

@@ -59,7 +59,10 @@ class Placement(Located, frozen=True, kw_only=True, rename="kebab"):
 
 
 class CloudFile(Located, frozen=True, kw_only=True, rename="kebab"):
-    """``cloud.yaml``. Paths are relative to the cloud folder; ``~`` is the home folder."""
+    """``cloud.yaml``. Paths are relative to the cloud folder; ``~`` is the home folder.
+
+    Fields that begin with ``x-`` are left alone: a place for YAML anchors.
+    """
 
     name: DnsLabel
     nodes: dict[DnsLabel, Node] = {}

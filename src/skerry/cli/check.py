@@ -1,0 +1,65 @@
+"""``skerry check``: all errors of the cloud folder at once, without a network."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from skerry.cli.main import Settings
+from skerry.errors import CloudInvalid, ExitCode
+from skerry.model.cloud import Cloud
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.pass_obj
+def check(settings: Settings, *, as_json: bool) -> int:
+    """Validate the whole cloud folder and show all of its errors.
+
+    Needs no network. Each error has its file (relative to the cloud folder), line and column.
+    The exit status is 0 or, with errors, 2.
+    """
+    from skerry.load.cloud import find_cloud_folder
+
+    as_json = as_json or settings.json
+    begun = time.perf_counter()
+    folder = find_cloud_folder(settings.folder)
+    try:
+        cloud = check_folder(folder)
+    except CloudInvalid as error:
+        # The errors are what the command was asked for, so they are its output.
+        from skerry.render.errors import error_to_builtins, render_error
+
+        shown = json.dumps({"ok": False, **error_to_builtins(error)})
+        click.echo(shown if as_json else render_error(error))
+        return ExitCode.INVALID
+    counts = {
+        "nodes": len(cloud.nodes),
+        "workloads": len(cloud.workloads),
+        "configMaps": len(cloud.config_maps),
+    }
+    if as_json:
+        click.echo(json.dumps({"ok": True, "name": cloud.name, **counts}))
+    else:
+        click.echo(f"ok: {render_counts(cloud)} ({(time.perf_counter() - begun) * 1000:.0f} ms)")
+    return ExitCode.DONE
+
+
+def check_folder(folder: Path) -> Cloud:
+    """All checks that need no network. Raises CloudInvalid with every problem."""
+    from skerry.load.cloud import load_cloud
+
+    return load_cloud(folder)
+
+
+def render_counts(cloud: Cloud) -> str:
+    """What the cloud has, in words: ``3 nodes, 1 workload, 2 ConfigMaps``."""
+    counts = (
+        (len(cloud.nodes), "node"),
+        (len(cloud.workloads), "workload"),
+        (len(cloud.config_maps), "ConfigMap"),
+    )
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)

@@ -1,0 +1,40 @@
+"""``cloud.lock``: read and written as JSON with sorted keys, so that git shows what changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from skerry.compile.lock import Lock
+from skerry.errors import CloudInvalid, Problem
+
+NAME = "cloud.lock"
+
+
+def read_lock(folder: Path) -> Lock:
+    """The lock of a cloud folder; an empty one where there is no file.
+
+    Raises `CloudInvalid` when the file is not one that Skerry wrote.
+    """
+    try:
+        content = (folder / NAME).read_bytes()
+    except FileNotFoundError:
+        return Lock()
+    hint = "take the file's last good version from git, or delete it: it is made again"
+    try:
+        return msgspec.json.decode(content, type=Lock)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise CloudInvalid([Problem(NAME, 0, 0, str(error), hint=hint)]) from None
+
+
+def write_lock(folder: Path, lock: Lock) -> bool:
+    """Writes the lock if it differs from the file; returns whether it did."""
+    content = msgspec.json.format(msgspec.json.encode(lock, order="sorted"), indent=2) + b"\n"
+    path = folder / NAME
+    if path.exists() and path.read_bytes() == content:
+        return False
+    temporary = path.with_name(f".{NAME}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return True

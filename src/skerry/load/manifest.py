@@ -1,0 +1,163 @@
+"""The manifests of a cloud folder: Kubernetes documents of the kinds that Skerry honours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from skerry.errors import Problem
+from skerry.load.check_pod import check_config_map, check_workload_manifest
+from skerry.load.decode import decode
+from skerry.load.document import MappingNode, Node, ScalarNode, parse_documents, read_text
+from skerry.load.reading import Reading
+from skerry.load.unknown import HONOURED_KINDS, explain_kind
+from skerry.model.configmap import ConfigMap
+from skerry.model.deployment import Deployment
+from skerry.model.pod import Pod
+
+WorkloadManifest: TypeAlias = Pod | Deployment
+
+KINDS: dict[str, type[Pod] | type[Deployment] | type[ConfigMap]] = {
+    "Pod": Pod,
+    "Deployment": Deployment,
+    "ConfigMap": ConfigMap,
+}
+assert tuple(KINDS) == HONOURED_KINDS
+
+
+class Manifests:
+    """What the manifest files of one cloud folder hold.
+
+    `workloads` are the Pods and Deployments by file; `broken` names what was left out because of
+    problems, as (kind, name), with the name "" where it is not known: later checks do not call
+    these missing.
+    """
+
+    def __init__(self, folder: Path, problems: list[Problem]) -> None:
+        self.folder = folder
+        self.problems = problems
+        self.workloads: dict[str, list[WorkloadManifest]] = {}
+        self.config_maps: dict[str, ConfigMap] = {}
+        self.broken: set[tuple[str, str]] = set()
+        self.broken_files: set[str] = set()
+
+    def read(self, file: str) -> None:
+        """Reads one file (a path relative to the cloud folder) if it was not read before."""
+        if file in self.workloads:
+            return
+        self.workloads[file] = []
+        before = len(self.problems)
+        text = read_text(self.folder / file, file, self.problems)
+        roots = parse_documents(text, file, self.problems) if text is not None else []
+        if len(self.problems) > before:
+            self.broken.add(("", ""))
+            self.broken_files.add(file)
+        for root in roots:
+            self._read_document(file, root)
+
+    def _read_document(self, file: str, root: Node) -> None:
+        found: list[Problem] = []
+        reading = Reading(file, found)
+        kind = _kind_of(root, reading)
+        manifest = decode(root, KINDS[kind], reading) if kind is not None else None
+        if manifest is not None and not found:
+            if isinstance(manifest, ConfigMap):
+                found += check_config_map(manifest)
+            else:
+                found += check_workload_manifest(manifest)
+        if found or manifest is None:
+            self.problems += found
+            self.broken.add((kind or "", _written_name(root)))
+            if kind != "ConfigMap":
+                self.broken_files.add(file)
+        elif isinstance(manifest, ConfigMap):
+            self._add_config_map(manifest)
+        else:
+            self._add_workload(file, manifest)
+
+    def _add_config_map(self, config_map: ConfigMap) -> None:
+        name = config_map.metadata.name
+        if name in self.config_maps:
+            first = self.config_maps[name].origin
+            self.problems.append(
+                config_map.metadata.origin.of("name").problem(
+                    f"ConfigMap {name!r} is there twice, first at {first.file}:{first.line}"
+                )
+            )
+            return
+        self.config_maps[name] = config_map
+
+    def _add_workload(self, file: str, manifest: WorkloadManifest) -> None:
+        for other in self.workloads[file]:
+            if other.metadata.name == manifest.metadata.name:
+                self.problems.append(
+                    manifest.metadata.origin.of("name").problem(
+                        f"{manifest.metadata.name!r} is there twice in this file, "
+                        f"first in line {other.origin.line}"
+                    )
+                )
+        self.workloads[file].append(manifest)
+
+    def is_broken(self, kind: str, name: str) -> bool:
+        """Whether such a thing may be there, in a document or file that has problems."""
+        return bool(self.broken & {(kind, name), (kind, ""), ("", name), ("", "")})
+
+
+def list_manifest_files(folder: Path) -> list[str]:
+    """All ``*.yaml`` and ``*.yml`` under ``pods/``, relative to the folder, sorted."""
+    found: list[str] = []
+    for parent, folders, files in os.walk(folder / "pods"):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = PurePosixPath(Path(parent).relative_to(folder).as_posix())
+        found += [
+            str(relative / name)
+            for name in files
+            if name.endswith((".yaml", ".yml")) and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
+def path_fault(folder: Path, file: str) -> str:
+    """Why `file` is no good path of a manifest in the cloud folder, or "" where it is one."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or file.startswith("~"):
+        return "a manifest's path stays within the cloud folder: no '..', no '/' or '~' first"
+    try:
+        real = os.path.realpath(folder / path)
+    except (OSError, ValueError):
+        return "is not a path"
+    inside = os.path.realpath(folder)
+    if real != inside and not real.startswith(inside.rstrip("/") + "/"):
+        return "leads out of the cloud folder through a symbolic link"
+    return ""
+
+
+def _kind_of(root: Node, reading: Reading) -> str | None:
+    """The kind of a document, or None after a problem was noted."""
+    if root.__class__ is not MappingNode:
+        reading.problem(root, None, "a manifest must be a mapping with `apiVersion` and `kind`")
+        return None
+    for key, value in root.value:
+        if key.value == "kind" and value.__class__ is ScalarNode:
+            if value.value in KINDS:
+                return str(value.value)
+            message, hint = explain_kind(value.value)
+            reading.problem(value, None, message, hint=hint)
+            return None
+    reading.problem(
+        root, None, "the field `kind` must be given", hint=f"one of {', '.join(HONOURED_KINDS)}"
+    )
+    return None
+
+
+def _written_name(root: Node) -> str:
+    """The ``metadata.name`` of a document that may be wrong everywhere, or ""."""
+    for wanted in ("metadata", "name"):
+        if root.__class__ is not MappingNode:
+            return ""
+        values = [value for key, value in root.value if key.value == wanted]
+        if not values:
+            return ""
+        root = values[0]
+    return root.value if root.__class__ is ScalarNode else ""
