@@ -13,20 +13,17 @@ last is ``result`` or ``error``. Nothing else is ever written to standard output
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Dict, List, Optional, TypedDict
 
-PROTOCOL = 1
-STATE_FOLDER = "/var/lib/skerry"
-# A request line or an event longer than this is refused by either side, in bytes.
-LINE_LIMIT = 64 * 1024 * 1024
-# Exit status of the remote command when this version of the node program is not on the node.
-PROGRAM_MISSING = 96
-PYTHON_MISSING = 97
-PYTHON_TOO_OLD = 98
-# The end of a log that is shown for a failed unit, in lines.
-LOG_LINES = 20
+from skerry_node.basics import LINE_LIMIT as LINE_LIMIT
+from skerry_node.basics import LOG_LINES as LOG_LINES
+from skerry_node.basics import PROGRAM_MISSING as PROGRAM_MISSING
+from skerry_node.basics import PROTOCOL as PROTOCOL
+from skerry_node.basics import PYTHON_MISSING as PYTHON_MISSING
+from skerry_node.basics import PYTHON_TOO_OLD as PYTHON_TOO_OLD
+from skerry_node.basics import STATE_FOLDER as STATE_FOLDER
+from skerry_node.basics import digest_of as digest_of
+from skerry_node.basics import dump as dump
 
 
 class Stream(TypedDict):
@@ -52,9 +49,10 @@ class FileEntry(TypedDict):
 class UnitEntry(TypedDict):
     """One unit of a tree, and what the node must know to act on it.
 
-    `files` are the paths whose change means a restart. `volumes` are Podman volumes that live
-    as long as this pod: removed when the unit is stopped for good or replaced. `settle` is how
-    long it must stay active to count as healthy, `deadline` how long it may take, in seconds;
+    `files` are the paths whose change means a restart. `volumes` are folders below
+    /var/lib/skerry/volumes that live as long as this pod: removed with all that is in them when
+    the unit is stopped for good or replaced. `settle` is how long it must stay active to count
+    as healthy, `deadline` how long it may take, in seconds;
     `completes` says that ending with success is healthy too. `after` are units of the same tree
     that must be started before it. The rest is for status: `workload`, `replica`, `container`,
     `image` (reference), `image_id`, `ports` (``8080->80/tcp``), `memory_limit` in bytes.
@@ -186,14 +184,3 @@ class Observed(TypedDict):
     images: List[str]
     lock: Optional[LockEntry]
     unfinished: Optional[int]
-
-
-def dump(value: Any) -> bytes:
-    """Canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def digest_of(content: bytes) -> str:
-    """The digest that names a blob: ``sha256:`` and 64 hexadecimal digits."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()

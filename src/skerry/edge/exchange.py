@@ -45,6 +45,17 @@ class Outgoing(msgspec.Struct, frozen=True):
     chunks: Callable[[], Iterator[bytes]]
 
 
+class Door(msgspec.Struct, frozen=True):
+    """Another way to the node program than the one that is installed on the node.
+
+    The shell command `remote` reads `prologue` (a password for sudo, the program itself) and
+    then becomes the node program.
+    """
+
+    remote: str
+    prologue: bytes
+
+
 def exchange(
     link: Link,
     op: str,
@@ -53,21 +64,31 @@ def exchange(
     streams: tuple[Outgoing, ...] = (),
     deadline: float = DEADLINE,
     on_event: OnEvent | None = None,
+    door: Door | None = None,
 ) -> dict[str, Any]:
     """Asks the node program for `op` and returns its result.
 
     `deadline` is how long the node may stay silent, in seconds. `on_event` sees every event but
-    the last. The node program is installed first where this version of it is not there yet.
+    the last. The node program is installed first where this version of it is not there yet,
+    unless a `door` brings it along.
     Raises `NodeUnreachable` (and what `raise_for_ssh` raises) when the connection fails or the
     node stays silent, `NodeLocked` when another operator is at work, and `NodeProgramFailed`
     with the node's own words for every other refusal.
     """
-    command = ssh_command(link, program.remote_command(program.digest()))
+    remote = door.remote if door is not None else program.remote_command(program.digest())
+    command = ssh_command(link, remote)
+    prologue = door.prologue if door is not None else b""
     for attempt in (1, 2):
         with tempfile.TemporaryFile() as stderr:
             process = start_ssh(link, command, stderr)
             try:
-                last = _converse(process, link, op, args or {}, streams, deadline, on_event)
+                last = _converse(
+                    process,
+                    link,
+                    _outgoing_bytes(prologue, op, args or {}, streams),
+                    deadline,
+                    on_event,
+                )
                 status = process.wait(timeout=deadline)
             except (TimeoutError, subprocess.TimeoutExpired):
                 stop_ssh(process)
@@ -79,7 +100,7 @@ def exchange(
             words = read_all(stderr)
         if last is not None:
             return _result(link, last)
-        if status == wire.PROGRAM_MISSING and attempt == 1:
+        if status == wire.PROGRAM_MISSING and attempt == 1 and door is None:
             _install(link)
             continue
         raise_for_ssh(link, status, words)
@@ -90,15 +111,12 @@ def exchange(
 def _converse(
     process: subprocess.Popen[bytes],
     link: Link,
-    op: str,
-    args: dict[str, Any],
-    streams: tuple[Outgoing, ...],
+    outgoing: Iterator[bytes],
     deadline: float,
     on_event: OnEvent | None,
 ) -> Event | None:
     """Writes all, reads all, at once; returns the last event, None if there was none."""
     assert process.stdin is not None and process.stdout is not None
-    outgoing = _outgoing_bytes(op, args, streams)
     pending = memoryview(next(outgoing))
     stdin, stdout = process.stdin.fileno(), process.stdout.fileno()
     os.set_blocking(stdin, False)
@@ -147,11 +165,11 @@ def _converse(
 
 
 def _outgoing_bytes(
-    op: str, args: dict[str, Any], streams: tuple[Outgoing, ...]
+    prologue: bytes, op: str, args: dict[str, Any], streams: tuple[Outgoing, ...]
 ) -> Iterator[bytes]:
     described = [{"kind": one.kind, "name": one.name, "size": one.size} for one in streams]
     request = {"protocol": wire.PROTOCOL, "op": op, "args": args, "streams": described}
-    yield wire.dump(request) + b"\n"
+    yield prologue + wire.dump(request) + b"\n"
     for one in streams:
         for chunk in one.chunks():
             if one.size < 0:

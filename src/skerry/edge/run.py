@@ -13,6 +13,9 @@ import msgspec
 
 from skerry.errors import CommandFailed, CommandMissing
 
+# For the streams of `start`: the caller reads or writes them.
+PIPE = subprocess.PIPE
+
 
 class Command(msgspec.Struct, frozen=True):
     """A program with its arguments: a value that is built anywhere and executed here."""

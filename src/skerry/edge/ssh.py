@@ -201,7 +201,7 @@ def _host_key_error(link: Link, words: str) -> NodeError:
         f"the host shows the key {', '.join(offered) or 'of another kind'}; "
         f"pinned is {', '.join(pinned)}",
         hint="if the host was reinstalled, `skerry node add "
-        f"{link.node} {link.target} --replace-host-key` pins the new one; "
+        f"{link.node} root@{link.target.rpartition('@')[2]} --replace-host-key` pins the new one; "
         "else somebody may be listening",
     )
 

@@ -1,0 +1,110 @@
+"""The node program's entry: one request, its events, one result. See `wire` for the format."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from skerry_node.basics import LINE_LIMIT, PROTOCOL, dump
+from skerry_node.fault import NodeFault, fault_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Dict
+
+# op -> module and function, which takes (args, streams, emit) and returns the result. By name,
+# so that a request imports what it needs and nothing else.
+OPS = {
+    "activate": ("activate", "run_activate"),
+    "bootstrap": ("bootstrap", "run_bootstrap"),
+    "confirm": ("activate", "run_confirm"),
+    "facts": ("facts", "run_facts"),
+    "generation": ("history", "run_generation"),
+    "harden": ("bootstrap", "run_harden"),
+    "history": ("history", "run_history"),
+    "inspect": ("inspect", "run_inspect"),
+    "lock": ("lock", "run_lock"),
+    "observe": ("observe", "run_observe"),
+    "ping": ("facts", "run_ping"),
+    "prune": ("prune", "run_prune"),
+    "push": ("push", "run_push"),
+    "recover": ("activate", "run_recover"),
+    "rejoin": ("activate", "run_rejoin"),
+    "reset": ("reset", "run_reset"),
+    "unlock": ("lock", "run_unlock"),
+}
+
+
+def main() -> int:
+    """Answers the request on standard input; the exit status, 0 for a result and 1 for an error."""
+    os.umask(0o077)
+    os.chdir("/")
+    os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    sink = Sink(1)
+    event = answer(sys.stdin.buffer, sink.emit)
+    sink.emit(event)
+    return 0 if event["event"] == "result" else 1
+
+
+class Sink:
+    """Writes events. Nobody listening any more is no reason for an op to end half way."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.is_open = True
+
+    def emit(self, event: Dict[str, Any]) -> None:
+        """Writes one event as one line."""
+        rest = memoryview(dump(event) + b"\n")
+        while rest and self.is_open:
+            try:
+                rest = rest[os.write(self.descriptor, rest) :]
+            except BrokenPipeError:
+                self.is_open = False
+
+
+def answer(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Dict[str, Any]:
+    """Runs the op that the request names; the last event."""
+    try:
+        return {"event": "result", "result": run_request(source, emit)}
+    except NodeFault as fault:
+        return fault.event()
+    except OSError as error:
+        fault_there = fault_of(error)
+        return fault_there.event() if fault_there is not None else bug()
+    except Exception:
+        return bug()
+
+
+def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any:
+    """Reads the request line and runs its op. Raises NodeFault for what is no request."""
+    import json
+
+    from skerry_node.streams import Streams
+
+    try:
+        request = json.loads(source.readline(LINE_LIMIT))
+        protocol, op = request["protocol"], request["op"]
+        args, described = request["args"], request["streams"]
+    except (ValueError, KeyError, TypeError):
+        raise NodeFault("bad-request", "the request is malformed") from None
+    if protocol != PROTOCOL or op not in OPS:
+        raise NodeFault("bad-request", "there is no op %r in protocol %s" % (op, protocol))
+    if os.geteuid() != 0:
+        raise NodeFault("not-root", "the node program does not run as root")
+    module, function = OPS[op]
+    loaded = __import__("skerry_node." + module, fromlist=[function])
+    return getattr(loaded, function)(args, Streams(source, described), emit)
+
+
+def bug() -> Dict[str, Any]:
+    """The event for an error that is our fault, with its traceback."""
+    import traceback
+
+    return NodeFault(
+        "bug", "the node program has a bug", detail=traceback.format_exc()[-8000:]
+    ).event()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

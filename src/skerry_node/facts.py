@@ -1,0 +1,118 @@
+"""What kind of machine the node is and how full, read from files wherever there is one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from skerry_node.cache import keep, key_of, try_recall
+from skerry_node.fault import NodeFault
+from skerry_node.host import Host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from skerry_node.host import Emit
+
+_PODMAN = "/usr/bin/podman"
+_SYSTEMCTL = "/usr/bin/systemctl"
+_SUBORDINATE_FILES = ("/etc/subuid", "/etc/subgid")
+
+
+def run_facts(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op ``facts``."""
+    return read_facts(host or Host())
+
+
+def run_ping(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op ``ping``: the node answers."""
+    return {"time": time.time()}
+
+
+def read_facts(host: Host) -> Dict[str, Any]:
+    """The node's facts. Sizes are in bytes, times in seconds.
+
+    ``disk_*`` are of the file system of /var/lib; ``container_users`` says whether there are
+    subordinate ids for user namespaces; a version is None where the program is not installed.
+    """
+    release, memory = _read_release(host), _read_memory()
+    disk, system = os.statvfs(host.path("/var/lib")), os.uname()
+    return {
+        "hostname": system.nodename,
+        "os_id": release.get("ID", ""),
+        "os_version": release.get("VERSION_ID", ""),
+        "os_name": release.get("PRETTY_NAME", ""),
+        "kernel": system.release,
+        "architecture": system.machine,
+        "cpus": os.cpu_count() or 1,
+        "memory_total": memory.get("MemTotal", 0),
+        "memory_available": memory.get("MemAvailable", 0),
+        "swap_total": memory.get("SwapTotal", 0),
+        "disk_total": disk.f_blocks * disk.f_frsize,
+        "disk_free": disk.f_bavail * disk.f_frsize,
+        "podman_version": try_version_of(host, _PODMAN),
+        "systemd_version": try_version_of(host, _SYSTEMCTL),
+        "container_users": _has_container_users(host),
+        "boot_id": host.boot_id(),
+        "uptime": round(host.uptime(), 3),
+        "time": time.time(),
+    }
+
+
+def try_version_of(host: Host, program: str) -> Optional[str]:
+    """The number that ``PROGRAM --version`` prints first; None where it is not installed."""
+    path = host.path(program)
+    if not os.path.exists(path):
+        return None
+    name, key = "version-" + os.path.basename(program), key_of([path])
+    known: Optional[str] = try_recall(host, name, key)
+    if known is not None:
+        return known
+    try:
+        words = host.commands.run(program, "--version", deadline=10.0).text.split()
+    except NodeFault:
+        return None
+    version = next((word for word in words if word[:1].isdigit()), None)
+    if version is not None:
+        keep(host, name, key, version)
+    return version
+
+
+def _read_release(host: Host) -> Dict[str, str]:
+    """``/etc/os-release`` (os-release(5))."""
+    found = {}
+    try:
+        with open(host.path("/etc/os-release"), encoding="utf-8") as file:
+            for line in file:
+                key, equals, value = line.strip().partition("=")
+                if equals:
+                    found[key] = value.strip("\"'")
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _read_memory() -> Dict[str, int]:
+    """``/proc/meminfo`` in bytes (proc(5) counts in KiB)."""
+    found = {}
+    with open("/proc/meminfo") as file:
+        for line in file:
+            words = line.split()
+            found[words[0].rstrip(":")] = int(words[1]) * 1024
+    return found
+
+
+def _has_container_users(host: Host) -> bool:
+    for name in _SUBORDINATE_FILES:
+        try:
+            with open(host.path(name)) as file:
+                if not any(line.startswith("containers:") for line in file):
+                    return False
+        except FileNotFoundError:
+            return False
+    return True

@@ -1,0 +1,135 @@
+"""The health gate: whether units do what they were told, decided from what systemd says."""
+
+from __future__ import annotations
+
+import time
+
+from skerry_node.units import number_of, show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Mapping, Tuple
+
+    from skerry_node.host import Emit, Host
+    from skerry_node.units import Properties
+    from skerry_node.wire import UnitEntry
+
+    Verdict = Tuple[str, str]
+
+HEALTHY = "healthy"
+WAITING = "waiting"
+FAILED = "failed"
+# A unit that systemd had to start again this often since it was acted on will not come up.
+MAX_RESTARTS = 3
+_FIRST_PAUSE = 0.05
+_LAST_PAUSE = 0.25
+# Between events that say what is waited for: the operator counts on a word now and then.
+_HEARTBEAT = 10.0
+_PATIENT_STATES = ("active", "activating", "reloading", "deactivating", "refreshing", "maintenance")
+
+
+class Acted:
+    """A unit that was acted on: its entry, the verb, its state before.
+
+    `at` is when, in seconds on the monotonic clock, and `restarts_before` systemd's count then.
+    """
+
+    def __init__(self, entry: UnitEntry, verb: str, at: float, restarts_before: int = 0) -> None:
+        self.entry = entry
+        self.verb = verb
+        self.at = at
+        self.restarts_before = restarts_before
+
+
+def judge(acted: Acted, properties: Properties, now: float) -> Verdict:
+    """``healthy``, ``waiting`` or ``failed``, and why; `now` is on the monotonic clock.
+
+    Healthy is a unit that has been active for `settle` seconds without a break, or, where it
+    `completes`, has ended with success. Failed is one that systemd gave up, that is started
+    again and again, that ended by itself, or whose `deadline` is over.
+    """
+    entry = acted.entry
+    load, active = properties.get("LoadState", ""), properties.get("ActiveState", "")
+    result = properties.get("Result", "")
+    if load == "not-found":
+        return FAILED, "there is no such unit: its file was not taken (is it valid?)"
+    if load not in ("loaded", ""):
+        return FAILED, "systemd cannot load it (%s)" % load
+    count = number_of(properties, "NRestarts")
+    # A start by hand sets the count back, so it may be lower than it was.
+    restarts = count - acted.restarts_before if count >= acted.restarts_before else count
+    if restarts >= MAX_RESTARTS:
+        return FAILED, "started again %d times (%s)" % (restarts, _ending(properties))
+    has_job = number_of(properties, "Job") != 0
+    ended = number_of(properties, "InactiveEnterTimestampMonotonic") / 1e6
+    # A pod that takes its time to stop is systemd's matter (TimeoutStopSec): the deadline is for
+    # what comes after.
+    begun = max(acted.at, ended)
+    late = active != "deactivating" and now - begun > entry["deadline"]
+    if active == "failed" and not has_job:
+        return FAILED, _ending(properties)
+    if active == "active" and not has_job:
+        entered = number_of(properties, "ActiveEnterTimestampMonotonic") / 1e6
+        is_new = acted.verb != "restart" or entered >= acted.at
+        if (
+            is_new
+            and now - max(entered, acted.at if acted.verb == "reload" else 0.0) >= (entry["settle"])
+        ):
+            return HEALTHY, ""
+    if active == "inactive" and not has_job and ended >= acted.at:
+        if not entry["completes"]:
+            return FAILED, "ended by itself (%s)" % _ending(properties)
+        if result == "success":
+            return HEALTHY, ""
+    if late:
+        shown = "%s/%s" % (active, properties.get("SubState", ""))
+        return FAILED, "not healthy within %g s: %s" % (entry["deadline"], shown)
+    return WAITING, active
+
+
+def wait_for_health(
+    host: Host, acted: Mapping[str, Acted], emit: Emit, *, notices_failures: bool = True
+) -> Dict[str, str]:
+    """Waits until every unit is healthy or failed; the failed ones with their reasons.
+
+    One failed unit ends the wait for the others: the node goes back in any case. Without
+    `notices_failures` it goes on until each has a verdict.
+    """
+    waiting = dict(acted)
+    failed: Dict[str, str] = {}
+    pause, said = _FIRST_PAUSE, time.monotonic()
+    while waiting:
+        states = show(host, sorted(waiting))
+        now = time.monotonic()
+        for unit, properties in states.items():
+            verdict, why = judge(waiting[unit], properties, now)
+            if verdict == WAITING:
+                continue
+            taken = round(now - waiting.pop(unit).at, 3)
+            emit({"event": "unit", "unit": unit, "state": verdict, "why": why, "seconds": taken})
+            said = now
+            if verdict == FAILED:
+                failed[unit] = why
+        if failed and notices_failures:
+            break
+        if waiting:
+            if now - said > _HEARTBEAT:
+                emit({"event": "waiting", "units": sorted(waiting)})
+                said = now
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LAST_PAUSE)
+    return failed
+
+
+def shown_units(failed: Mapping[str, str]) -> str:
+    """Failed units with their reasons, in one line."""
+    words: List[str] = ["%s: %s" % (unit, why) for unit, why in sorted(failed.items())]
+    return "; ".join(words)
+
+
+def _ending(properties: Properties) -> str:
+    status = number_of(properties, "ExecMainStatus")
+    result = properties.get("Result", "") or "unknown"
+    if result == "exit-code" or (result == "success" and status):
+        return "exit status %d" % status
+    return result if result != "success" else "exit status 0"

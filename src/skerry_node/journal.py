@@ -1,0 +1,101 @@
+"""The journal: what a switch is about to do, on the disk before it does anything.
+
+One file, ``journal``, is there from before the first change of a switch until the node is whole
+again. Its phase says what a crash would leave to be done:
+
+    switching   files and units may be anywhere between the two generations: go back
+    healthy     the new generation works but nobody has confirmed it: go back
+    undoing     going back has begun: go back
+    confirmed   the operator has seen it and said yes: go on
+
+`current` is moved only in the phase ``confirmed``. So whoever finds a journal knows what to do
+from its phase alone: in the first three `current` still names the old generation, to which going
+back leads; in the last all files and units are those of the new one already, and only the link,
+the record and this file are left to write. All of these steps can be repeated.
+
+The switch holds the file lock ``switching`` for as long as it lives. The kernel gives it back
+whatever ends the process: a journal whose lock is free belongs to nobody.
+"""
+
+from __future__ import annotations
+
+from skerry_node.durable import remove_durable, try_read_json, write_json
+from skerry_node.host import FileLock
+from skerry_node.store import ACTIVE, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from skerry_node.host import Host
+
+    Entry = Dict[str, Any]
+
+SWITCHING = "switching"
+HEALTHY = "healthy"
+UNDOING = "undoing"
+CONFIRMED = "confirmed"
+
+
+def guard(host: Host) -> FileLock:
+    """The lock for whoever reads the lock file or the journal in order to change it."""
+    return FileLock(host.state_path("guard")).acquire()
+
+
+def try_hold_switch(host: Host) -> Optional[FileLock]:
+    """The lock of a running switch, or None while another process has it."""
+    lock = FileLock(host.state_path("switching"))
+    if lock.try_acquire():
+        return lock
+    lock.close()
+    return None
+
+
+def is_switch_running(host: Host) -> bool:
+    """Whether the process of a switch is alive."""
+    lock = try_hold_switch(host)
+    if lock is None:
+        return True
+    lock.close()
+    return False
+
+
+def try_read_journal(host: Host) -> Optional[Entry]:
+    """The journal of a switch that has not ended; None if there is none."""
+    entry: Optional[Entry] = try_read_json(host.state_path("journal"))
+    return entry
+
+
+def write_journal(host: Host, entry: Entry) -> None:
+    """Replaces the journal, durably."""
+    write_json(host.state_path("journal"), entry)
+
+
+def close_journal(host: Host) -> None:
+    """Ends the switch: the node is whole."""
+    remove_durable(host.state_path("journal"))
+
+
+def try_move_journal(host: Host, number: int, before: str, after: str) -> bool:
+    """Moves the journal from one phase to another; False if it is not in the first.
+
+    Confirming and the end of waiting for it may come at the same moment: one of them moves.
+    """
+    with guard(host):
+        entry = try_read_journal(host)
+        if entry is None or entry["number"] != number or entry["phase"] != before:
+            return False
+        write_journal(host, dict(entry, phase=after))
+        return True
+
+
+def finish_confirmed(host: Host, number: int) -> None:
+    """What is left to do for a confirmed generation; nothing if somebody else just did it."""
+    with guard(host):
+        entry = try_read_journal(host)
+        if entry is None or entry["number"] != number or entry["phase"] != CONFIRMED:
+            return
+        store = Store(host)
+        store.set_current(number)
+        store.update_record(number, state=ACTIVE)
+        close_journal(host)

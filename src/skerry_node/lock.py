@@ -1,0 +1,171 @@
+"""The lock of a node: one operator at a time, known by a token.
+
+The lock is a file, not a process: it outlives the exchange that took it. Each exchange with its
+token, and a running switch, renew it for another lease; one that nobody renewed is stale and is
+taken over. Leases are counted on the node's boot clock, so no wall clock matters.
+"""
+
+from __future__ import annotations
+
+import time
+
+from skerry_node.durable import make_folder, remove_durable, try_read_json, write_json
+from skerry_node.fault import NodeFault
+from skerry_node.host import Host
+from skerry_node.journal import guard, is_switch_running, try_read_journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from skerry_node.host import Emit
+    from skerry_node.wire import LockEntry
+
+    Entry = Dict[str, Any]
+
+LEASE = 120.0
+# Renewing is a write that is synced; so not more often than needed.
+RENEW_AFTER = 20.0
+
+
+def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]:
+    """Takes the lock, takes over a stale one, and mends what an interrupted switch left.
+
+    `request` has ``cloud``, ``who``, ``why`` and ``token``. Returns ``recovered`` (what
+    `recover` mended, or None) and ``notes`` for people about both. Raises NodeFault ``locked``
+    when somebody else is at work.
+    """
+    token = request["token"]
+    if not isinstance(token, str) or len(token) < 16:
+        raise NodeFault("bad-request", "a lock needs a token of 16 characters or more")
+    make_folder(host.state)
+    with guard(host):
+        entry = _try_read(host)
+        notes = []
+        if entry is not None and entry["token"] != token:
+            if not _is_stale(host, entry):
+                raise _locked(host, entry)
+            notes.append("took over a stale lock of %s" % describe_holder(entry))
+        if entry is None or entry["token"] != token:
+            entry = {
+                "cloud": str(request.get("cloud", "")),
+                "who": str(request.get("who", "")),
+                "why": str(request.get("why", "")),
+                "since": time.time(),
+                "token": token,
+                "is_late": False,
+            }
+        _renew(host, entry)
+    recovered = None
+    if try_read_journal(host) is not None:
+        from skerry_node.recover import recover
+
+        recovered = recover(host, emit)
+    if recovered is not None:
+        # The plan was made while the node was in between: an activation must not use it.
+        with guard(host):
+            _renew(host, dict(entry, is_late=True))
+        notes.append(recovered["note"])
+    return {"recovered": recovered, "notes": notes}
+
+
+def hold_lock(host: Host, token: str) -> Entry:
+    """The lock that the token holds, renewed. Raises NodeFault ``lock-lost`` if it does not."""
+    with guard(host):
+        entry = _try_read(host)
+        if entry is None or entry["token"] != token:
+            holder = " to " + describe_holder(entry) if entry is not None else ""
+            raise NodeFault(
+                "lock-lost",
+                "this run does not hold the node's lock (any more): it was lost%s" % holder,
+                hint="run the command again",
+            )
+        is_old = host.uptime() > entry["expires_at"] - LEASE + RENEW_AFTER
+        # After a reboot the lock is still this run's as long as nobody took it over.
+        if is_old or entry["boot"] != host.boot_id():
+            _renew(host, entry)
+        return entry
+
+
+def try_renew(host: Host, token: str) -> bool:
+    """Renews the lock if the token holds it."""
+    try:
+        hold_lock(host, token)
+    except NodeFault:
+        return False
+    return True
+
+
+def give_lock_back(host: Host, token: str, *, forced: bool = False) -> bool:
+    """Removes the lock if the token holds it, or in any case when forced."""
+    make_folder(host.state)
+    with guard(host):
+        entry = _try_read(host)
+        if entry is None or (entry["token"] != token and not forced):
+            return False
+        remove_durable(host.state_path("lock"))
+        return True
+
+
+def show_lock(host: Host) -> Optional[LockEntry]:
+    """The lock as others may see it, without its token; None if there is none or it is stale."""
+    entry = _try_read(host)
+    if entry is None or _is_stale(host, entry):
+        return None
+    return {
+        "cloud": entry["cloud"],
+        "who": entry["who"],
+        "why": entry["why"],
+        "since": entry["since"],
+        "token": "",
+        "expires": time.time() + entry["expires_at"] - host.uptime(),
+        "boot": entry["boot"],
+    }
+
+
+def describe_holder(entry: Entry) -> str:
+    """Who holds a lock, since when and why, in a few words."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry["since"]))
+    return "%s since %s (%s)" % (entry["who"], since, entry["why"])
+
+
+def run_lock(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op ``lock``: ``lock`` is the request; the result is `take_lock`'s."""
+    return take_lock(host or Host(), args["lock"], emit)
+
+
+def run_unlock(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op ``unlock``: ``token``, or ``force``; the result says whether it was ``released``."""
+    forced = bool(args.get("force", False))
+    token = str(args.get("token") or "")
+    return {"released": give_lock_back(host or Host(), token, forced=forced)}
+
+
+def _try_read(host: Host) -> Optional[Entry]:
+    entry: Optional[Entry] = try_read_json(host.state_path("lock"))
+    return entry
+
+
+def _renew(host: Host, entry: Entry) -> None:
+    expires_at = host.uptime() + LEASE
+    write_json(host.state_path("lock"), dict(entry, boot=host.boot_id(), expires_at=expires_at))
+
+
+def _is_stale(host: Host, entry: Entry) -> bool:
+    if entry["boot"] == host.boot_id() and host.uptime() < entry["expires_at"]:
+        return False
+    return not (try_read_journal(host) is not None and is_switch_running(host))
+
+
+def _locked(host: Host, entry: Entry) -> NodeFault:
+    left = max(0.0, entry["expires_at"] - host.uptime())
+    return NodeFault(
+        "locked",
+        "locked by %s" % describe_holder(entry),
+        hint="its holder is at work, or went away without a word: then the lock is stale in "
+        "%.0f s and the next run takes it over" % left,
+    )

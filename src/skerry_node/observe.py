@@ -1,0 +1,117 @@
+"""The op ``observe``: what is true on the node, in one pass that changes nothing."""
+
+from __future__ import annotations
+
+import os
+
+from skerry_node.facts import read_facts
+from skerry_node.files import Owners, look
+from skerry_node.host import Host
+from skerry_node.images import finish_listing, start_listing
+from skerry_node.journal import is_switch_running, try_read_journal
+from skerry_node.lock import show_lock
+from skerry_node.store import Store
+from skerry_node.units import finish_show, start_show, state_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from skerry_node.host import Emit
+    from skerry_node.wire import Manifest, Observed, OnDisk
+
+# A larger text is not shown in a diff, in bytes.
+TEXT_LIMIT = 64 * 1024
+
+
+def run_observe(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Observed:
+    """`wire.Observed`, beside the desired ``manifest`` of the request (or none).
+
+    With ``text`` the texts of files that differ come along; without ``images`` the list of
+    images is empty.
+    """
+    host = host or Host()
+    store = Store(host)
+    number = store.current_number()
+    active = store.manifest(number)
+    desired: Optional[Manifest] = args.get("manifest")
+    wanted = desired if desired is not None else active
+    units = sorted({*active["units"], *wanted["units"]})
+    # Both are slow to answer: they are asked first and listened to last.
+    listing = start_listing(host) if args.get("images", True) else None
+    showing = start_show(host, units)
+    return {
+        "facts": read_facts(host),
+        "generation": number,
+        "next_number": store.next_number(),
+        "manifest": active if number else None,
+        "on_disk": look_at_files(
+            host,
+            active,
+            wanted,
+            store.record(number).get("large", {}) if number else {},
+            wants_text=bool(args.get("text")),
+        ),
+        "missing": missing_blobs(store, wanted),
+        "units": {unit: state_of(found) for unit, found in finish_show(showing, units).items()},
+        "images": finish_listing(host, listing),
+        "lock": show_lock(host),
+        "unfinished": unfinished_switch(host),
+    }
+
+
+def look_at_files(
+    host: Host,
+    active: Manifest,
+    wanted: Manifest,
+    trusted: Dict[str, List[Any]],
+    *,
+    wants_text: bool,
+) -> Dict[str, OnDisk]:
+    """The paths of either manifest whose file on the disk differs from one of them."""
+    owners, differing = Owners(), {}
+    for path in sorted({*active["files"], *wanted["files"]}):
+        owned, desired = active["files"].get(path), wanted["files"].get(path)
+        found = look(host.path(path), owners, trusted.get(path))
+        if owned is not None and found.is_entry(owned) and found.is_entry(desired):
+            continue
+        entry: OnDisk = {
+            "kind": found.kind,
+            "digest": found.digest,
+            "mode": found.mode,
+            "owner": found.owner,
+            "text": try_text(found.content) if wants_text else None,
+            "owned": owned is not None,
+        }
+        differing[path] = entry
+    return differing
+
+
+def try_text(content: Optional[bytes]) -> Optional[str]:
+    """Content as text for a diff; None for what is large or no text."""
+    if content is None or len(content) > TEXT_LIMIT or b"\0" in content:
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def missing_blobs(store: Store, wanted: Manifest) -> List[str]:
+    """Digests of a manifest that the node has no blob of."""
+    try:
+        names = set(os.listdir(store.blobs))
+    except FileNotFoundError:
+        names = set()
+    digests = {entry["digest"] for entry in wanted["files"].values()}
+    return sorted(digest for digest in digests if digest[len("sha256:") :] not in names)
+
+
+def unfinished_switch(host: Host) -> Optional[int]:
+    """The number of a generation whose switch was interrupted; None where none was."""
+    entry = try_read_journal(host)
+    if entry is None or is_switch_running(host):
+        return None
+    return int(entry["number"])

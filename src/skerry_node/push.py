@@ -1,0 +1,130 @@
+"""The op ``push``: the lock, then blobs and images; nothing that runs is touched."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from skerry_node.basics import sha256
+from skerry_node.durable import sync_folder, temporary_of
+from skerry_node.fault import NodeFault
+from skerry_node.host import Host
+from skerry_node.images import load_image
+from skerry_node.lock import give_lock_back, take_lock, try_renew
+from skerry_node.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Mapping, Optional
+
+    from skerry_node.host import Emit
+    from skerry_node.streams import Streams
+
+_RENEW_PAUSE = 20.0
+_PROGRESS_PAUSE = 1.0
+
+
+def run_push(
+    args: Dict[str, Any], streams: Streams, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """Takes the lock, mends what an interrupted switch left, and stores what is sent.
+
+    ``lock`` is the request for it; ``images`` maps an id to its ``reference`` and ``size``
+    (unpacked, in bytes), ``compression`` is ``zstd`` or ``none``. The result names the digests
+    ``stored``, the ``images`` loaded, and has ``notes`` for people. When something fails the
+    lock is given back; what arrived whole stays and is not sent again.
+    """
+    host = host or Host()
+    taken = take_lock(host, args["lock"], emit)
+    token = str(args["lock"]["token"])
+    for note in taken["notes"]:
+        emit({"event": "note", "message": note})
+    try:
+        _check_room(host, args.get("images", {}))
+        stored, loaded = _store(host, args, streams, token, emit)
+    except BaseException:
+        give_lock_back(host, token)
+        raise
+    return {"stored": stored, "images": loaded, "notes": taken["notes"]}
+
+
+def _store(host: Host, args: Dict[str, Any], streams: Streams, token: str, emit: Emit) -> Any:
+    store, wanted = Store(host), args.get("images", {})
+    store.make_folders()
+    stored: List[str] = []
+    loaded: List[str] = []
+    for kind, name, chunks in streams:
+        started = time.monotonic()
+        if kind == "blob":
+            store_blob(store, name, chunks)
+            stored.append(name)
+        elif kind == "image" and name in wanted:
+            reference = str(wanted[name]["reference"])
+            reported = _reporting(host, name, chunks, token, emit)
+            load_image(host, name, reference, reported, args.get("compression", "none"))
+            loaded.append(name)
+            taken = round(time.monotonic() - started, 3)
+            emit({"event": "phase", "name": "image " + reference, "seconds": taken})
+        else:
+            raise NodeFault("bad-request", "no stream of kind %r with name %r" % (kind, name))
+    if stored:
+        sync_folder(store.blobs)
+    return stored, loaded
+
+
+def store_blob(store: Store, digest: str, chunks: Iterator[bytes]) -> None:
+    """Stores one blob, verified while it is written. Raises NodeFault when it is another."""
+    path = store.blob_path(digest)
+    temporary, found = temporary_of(path), sha256()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        for chunk in chunks:
+            found.update(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        if "sha256:" + found.hexdigest() != digest:
+            raise NodeFault(
+                "damaged-transfer",
+                "the content %s arrived damaged" % digest[:19],
+                "run the command again",
+            )
+        os.fsync(descriptor)
+        os.rename(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = path
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _reporting(
+    host: Host, image_id: str, chunks: Iterator[bytes], token: str, emit: Emit
+) -> Iterator[bytes]:
+    """The chunks; while they come in, the lock is renewed and the operator told how far it is."""
+    said = renewed = time.monotonic()
+    count = 0
+    for chunk in chunks:
+        count += len(chunk)
+        now = time.monotonic()
+        if now - said > _PROGRESS_PAUSE:
+            emit({"event": "progress", "image": image_id, "bytes": count})
+            said = now
+        if now - renewed > _RENEW_PAUSE:
+            try_renew(host, token)
+            renewed = now
+        yield chunk
+
+
+def _check_room(host: Host, images: Mapping[str, Mapping[str, Any]]) -> None:
+    needed = sum(int(one.get("size", 0)) for one in images.values())
+    disk = os.statvfs(host.path("/var/lib"))
+    free = disk.f_bavail * disk.f_frsize
+    if needed > free:
+        raise NodeFault(
+            "disk-full",
+            "the images need %.0f MB, and %.0f MB are free" % (needed / 1e6, free / 1e6),
+            "`skerry prune` removes old generations and images",
+        )

@@ -1,0 +1,156 @@
+"""Going back to the old generation, and mending what an interrupted switch left."""
+
+from __future__ import annotations
+
+import time
+
+from skerry_node.fault import NodeFault
+from skerry_node.files import Replacement
+from skerry_node.health import Acted, shown_units, wait_for_health
+from skerry_node.journal import (
+    CONFIRMED,
+    HEALTHY,
+    UNDOING,
+    close_journal,
+    finish_confirmed,
+    try_hold_switch,
+    try_read_journal,
+    write_journal,
+)
+from skerry_node.store import FAILED, UNCONFIRMED, Store
+from skerry_node.units import (
+    queue_units,
+    reload_systemd,
+    remove_volumes,
+    reset_failed,
+    show,
+    stop_units,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+    from skerry_node.host import Emit, Host
+    from skerry_node.wire import UnitAction, UnitEntry
+
+    Entries = Mapping[str, UnitEntry]
+
+
+def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
+    """Finishes or undoes an interrupted switch, as the journal's phase says.
+
+    Returns None where there was none, or where a switch is still running; else ``number``,
+    ``state`` (``active``, ``failed`` or ``unconfirmed``), ``note`` in words, and ``problem``
+    (what could not be undone, or empty). For holders of the lock only.
+    """
+    if try_read_journal(host) is None:
+        return None
+    held = try_hold_switch(host)
+    if held is None:
+        return None
+    with held:
+        entry = try_read_journal(host)
+        if entry is None:
+            return None
+        number = int(entry["number"])
+        if entry["phase"] == CONFIRMED:
+            finish_confirmed(host, number)
+            note = "the confirmed switch to generation %d was finished" % number
+            return {"number": number, "state": "active", "note": note, "problem": ""}
+        state = UNCONFIRMED if entry["phase"] == HEALTHY else entry.get("outcome", FAILED)
+        problem = undo(host, entry, state, emit)
+        note = "the interrupted switch to generation %d was undone" % number
+        if problem:
+            note += ", but not all of it: " + problem
+        return {"number": number, "state": state, "note": note, "problem": problem}
+
+
+def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
+    """Brings files and units back to the journal's old generation and closes the journal.
+
+    Returns what is wrong with the units of the old generation afterwards, or an empty string.
+    Raises NodeFault or OSError where the files could not be brought back; the journal is open
+    then, and the next run tries again.
+    """
+    started = time.monotonic()
+    number, store = int(entry["number"]), Store(host)
+    write_journal(host, dict(entry, phase=UNDOING, outcome=state))
+    before, after = store.manifest(number), store.manifest(int(entry["base"]))
+    request, record = store.switch_request(number), store.record(number)
+    actions: List[UnitAction] = request["undo"]
+    stop_for(host, actions, before["units"], after["units"], emit)
+    Replacement(
+        host,
+        store,
+        before,
+        after,
+        adopted=request["adopted"],
+        folders=record.get("folders", []),
+    ).run(number)
+    if request["daemon_reload"]:
+        reload_systemd(host)
+    acted = start_for(host, actions, after["units"], emit)
+    problem = shown_units(wait_for_health(host, acted, emit, notices_failures=False))
+    store.update_record(number, state=state)
+    close_journal(host)
+    emit({"event": "phase", "name": "undo", "seconds": round(time.monotonic() - started, 3)})
+    return problem
+
+
+def stop_for(
+    host: Host, actions: Sequence[UnitAction], before: Entries, after: Entries, emit: Emit
+) -> None:
+    """Stops what has to be down before the files change.
+
+    A unit whose file is gone has lost its ``ExecStop=`` by the time systemd reads its files
+    again, and a pod with volumes of its own gets new ones: so both are stopped first.
+    """
+    ending = [one["unit"] for one in actions if one["verb"] == "stop"]
+    replaced = [
+        one["unit"]
+        for one in actions
+        if one["verb"] == "restart" and one["unit"] in before and before[one["unit"]]["volumes"]
+    ]
+    down = ending + replaced
+    stop_units(host, down)
+    finished = remove_volumes(host, volumes_to_remove(down, before, after))
+    if finished is not None:
+        words = "some volumes could not be removed: " + finished.words[-500:]
+        emit({"event": "note", "message": words})
+    reset_failed(host, [unit for unit in ending if unit not in after])
+
+
+def volumes_to_remove(down: Sequence[str], before: Entries, after: Entries) -> List[str]:
+    """The volumes of pods that are down, but for those that another unit goes on using."""
+    running = [entry for unit, entry in {**before, **after}.items() if unit not in down]
+    kept = {volume for entry in running for volume in entry["volumes"]}
+    ours = {volume for unit in down if unit in before for volume in before[unit]["volumes"]}
+    return sorted(ours - kept)
+
+
+def start_for(
+    host: Host, actions: Sequence[UnitAction], entries: Entries, emit: Emit
+) -> Dict[str, Acted]:
+    """Starts, restarts and reloads without waiting; what the health gate has to look at."""
+    acted = [one for one in actions if one["verb"] != "stop" and one["unit"] in entries]
+    names = [one["unit"] for one in acted]
+    starting = [one["unit"] for one in acted if one["verb"] != "reload"]
+    reset_failed(host, starting)
+    counts = {unit: int(found.get("NRestarts") or 0) for unit, found in show(host, names).items()}
+    at = time.monotonic()
+    for verb in ("restart", "start", "reload"):
+        queue_units(host, verb, [one["unit"] for one in acted if one["verb"] == verb])
+    return {
+        one["unit"]: Acted(entries[one["unit"]], one["verb"], at, counts[one["unit"]])
+        for one in acted
+    }
+
+
+def words_of(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, NodeFault):
+        return error.message
+    if isinstance(error, OSError) and error.filename:
+        return "%s: %s" % (error.filename, error.strerror)
+    return str(error) or type(error).__name__

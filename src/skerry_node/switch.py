@@ -1,0 +1,209 @@
+"""The switch to a new generation: runs in a transient unit, so that it survives the connection.
+
+    stop -> files -> daemon-reload -> units -> health -> confirmed in time? -> done, or undo
+
+The intent is in the journal before anything is touched; `journal` says why whatever ends this
+program leaves a node that the next run can put in order.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from skerry_node.basics import LOG_LINES, dump
+from skerry_node.fault import NodeFault
+from skerry_node.files import LARGE, Owners, Replacement, identity, look
+from skerry_node.health import wait_for_health
+from skerry_node.host import Host
+from skerry_node.journal import (
+    CONFIRMED,
+    HEALTHY,
+    SWITCHING,
+    UNDOING,
+    finish_confirmed,
+    try_hold_switch,
+    try_move_journal,
+    try_read_journal,
+    write_journal,
+)
+from skerry_node.lock import try_renew
+from skerry_node.recover import start_for, stop_for, undo, words_of
+from skerry_node.store import FAILED, UNCONFIRMED, Store
+from skerry_node.units import read_log, reload_systemd, sync_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List
+
+    from skerry_node.host import Emit
+
+    Ended = Dict[str, Any]
+
+# How often the switch looks whether it was confirmed, and renews the operator's lock, in seconds.
+_CONFIRM_PAUSE = 0.02
+_RENEW_PAUSE = 20.0
+
+
+def events_path(host: Host, number: int) -> str:
+    """Where the switch writes its events; the exchange that started it follows them."""
+    return host.volatile_path("switch-%d.jsonl" % number)
+
+
+def main(number: int) -> None:
+    """The transient unit's program."""
+    import signal
+
+    os.umask(0o077)
+    os.chdir("/")
+    os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    for ignored in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
+    host = Host()
+    with open(events_path(host, number), "ab", 0) as sink:
+
+        def emit(event: Dict[str, Any]) -> None:
+            sink.write(dump(event) + b"\n")
+
+        run_switch(host, number, emit)
+
+
+def run_switch(host: Host, number: int, emit: Emit) -> None:
+    """Switches to a pending generation and says how that ended with the event ``end``."""
+    held = try_hold_switch(host)
+    if held is None:
+        emit(_end("failed", error="another switch is running"))
+        return
+    with held:
+        store = Store(host)
+        request = store.switch_request(number)
+        if try_read_journal(host) is not None or not try_renew(host, request["token"]):
+            store.update_record(number, state=FAILED)
+            emit(_end("failed", error="the lock was lost before anything was changed"))
+            return
+        entry = {
+            "number": number,
+            "base": request["base"],
+            "phase": SWITCHING,
+            "boot": host.boot_id(),
+        }
+        write_journal(host, entry)
+        emit(_switch(host, store, entry, request, _renewing(host, request["token"], emit)))
+
+
+def _switch(
+    host: Host, store: Store, entry: Dict[str, Any], request: Dict[str, Any], emit: Emit
+) -> Ended:
+    number = int(entry["number"])
+    failed: List[Dict[str, Any]] = []
+    error, state = "", FAILED
+    try:
+        failed = _forward(host, store, number, request, emit)
+        if not failed:
+            write_journal(host, dict(entry, phase=HEALTHY))
+            emit({"event": "healthy"})
+            if _wait_for_confirmation(host, number, request, emit):
+                return _end("active")
+            state = UNCONFIRMED
+    except (NodeFault, OSError) as fault:
+        error = words_of(fault)
+    try:
+        problem = undo(host, entry, state, emit)
+    except (NodeFault, OSError) as fault:
+        problem = "%s (the next run tries again)" % words_of(fault)
+    return _end(state, failed=failed, error=error, undo_failed=problem)
+
+
+def _forward(
+    host: Host, store: Store, number: int, request: Dict[str, Any], emit: Emit
+) -> List[Dict[str, Any]]:
+    """All steps up to healthy; the units that failed, each with reason and the end of its log."""
+    mark = _phases(emit)
+    before, after = store.manifest(int(request["base"])), store.manifest(number)
+    stop_for(host, request["actions"], before["units"], after["units"], emit)
+    if any(one["verb"] == "stop" for one in request["actions"]):
+        mark("stop")
+    Replacement(
+        host,
+        store,
+        before,
+        after,
+        adopted=(),
+        folders=store.record(number).get("folders", []),
+    ).run(number)
+    _record_large_files(host, store, number)
+    mark("files")
+    if request["daemon_reload"]:
+        reload_systemd(host)
+        mark("daemon-reload")
+    acted = start_for(host, request["actions"], after["units"], emit)
+    if not acted:
+        return []
+    mark("units")
+    reasons = wait_for_health(host, acted, emit)
+    mark("health")
+    if reasons:
+        sync_log(host)
+    return [
+        {"unit": unit, "reason": why, "log": read_log(host, unit, LOG_LINES)}
+        for unit, why in sorted(reasons.items())
+    ]
+
+
+def _record_large_files(host: Host, store: Store, number: int) -> None:
+    """Notes by what large files are known again, so that `observe` need not read them."""
+    owners, large = Owners(), {}
+    for path, entry in store.manifest(number)["files"].items():
+        status = os.lstat(host.path(path))
+        if status.st_size > LARGE and look(host.path(path), owners).is_entry(entry):
+            large[path] = [*identity(status), entry["digest"]]
+    if large:
+        store.update_record(number, large=large)
+
+
+def _wait_for_confirmation(host: Host, number: int, request: Dict[str, Any], emit: Emit) -> bool:
+    """Whether the operator confirmed in time. `confirm` does the last steps itself and closes
+    the journal; so what is waited for is its end."""
+    until = host.uptime() + float(request["confirm_within"])
+    renewed = host.uptime()
+    while host.uptime() < until:
+        if not os.path.exists(host.state_path("journal")):
+            return True
+        if host.uptime() - renewed > _RENEW_PAUSE:
+            renewed = host.uptime()
+            try_renew(host, request["token"])
+        time.sleep(_CONFIRM_PAUSE)
+    if try_move_journal(host, number, HEALTHY, UNDOING):
+        return False
+    # Confirmed at the last moment, or just now being closed by `confirm`, or by whoever recovers.
+    entry = try_read_journal(host)
+    if entry is not None and entry["phase"] == CONFIRMED:
+        finish_confirmed(host, number)
+    return True
+
+
+def _phases(emit: Emit) -> Callable[[str], None]:
+    """A function that emits how long a phase took, since the one before."""
+    last = [time.monotonic()]
+
+    def mark(name: str) -> None:
+        now = time.monotonic()
+        emit({"event": "phase", "name": name, "seconds": round(now - last[0], 3)})
+        last[0] = now
+
+    return mark
+
+
+def _renewing(host: Host, token: str, emit: Emit) -> Emit:
+    """`emit`, with the operator's lock renewed by the way."""
+
+    def emit_and_renew(event: Dict[str, Any]) -> None:
+        emit(event)
+        try_renew(host, token)
+
+    return emit_and_renew
+
+
+def _end(state: str, **more: Any) -> Ended:
+    found = {"event": "end", "state": state, "failed": [], "error": "", "undo_failed": ""}
+    return dict(found, **more)

@@ -1,0 +1,157 @@
+"""systemd's view of units, and the verbs on them."""
+
+from __future__ import annotations
+
+import time
+
+from skerry_node.fault import NodeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional, Sequence
+
+    from skerry_node.commands import Child, Finished
+    from skerry_node.host import Host
+    from skerry_node.wire import UnitState
+
+    Properties = Dict[str, str]
+
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,MemoryCurrent,Job,"
+    "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic"
+)
+# How systemd prints a number that is not known: words, or the largest number there is.
+_UNKNOWN = ("", "[not set]", "18446744073709551615")
+STOP_DEADLINE = 150.0
+
+
+def start_show(host: Host, units: Sequence[str]) -> Optional[Child]:
+    """Asks systemd for these units; the answer is read by `finish_show`."""
+    if not units:
+        return None
+    return host.commands.start("systemctl", "show", "--property=" + _PROPERTIES, "--", *units)
+
+
+def finish_show(child: Optional[Child], units: Sequence[str]) -> Dict[str, Properties]:
+    """The properties of each unit; one that does not exist has the load state ``not-found``."""
+    if child is None:
+        return {}
+    finished = child.finish()
+    finished.raise_unless_done()
+    return parse_show(finished.text, units)
+
+
+def show(host: Host, units: Sequence[str]) -> Dict[str, Properties]:
+    """The properties of each unit, by its name."""
+    return finish_show(start_show(host, units), units)
+
+
+def parse_show(text: str, units: Sequence[str]) -> Dict[str, Properties]:
+    """``systemctl show`` prints one paragraph per unit, in the order in which they were named."""
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    if len(blocks) != len(units):
+        raise NodeFault(
+            "command-failed",
+            "systemctl show told of %d units, not of %d" % (len(blocks), len(units)),
+            detail=text[:2000],
+        )
+    found = {}
+    for unit, block in zip(units, blocks):
+        lines = (line.partition("=") for line in block.splitlines())
+        found[unit] = {key: value for key, equals, value in lines if equals}
+    return found
+
+
+def number_of(properties: Properties, key: str) -> int:
+    """A numeric property, 0 where it is not known."""
+    value = properties.get(key, "")
+    return int(value) if value not in _UNKNOWN and value.lstrip("-").isdigit() else 0
+
+
+def state_of(properties: Properties) -> UnitState:
+    """The unit's state in the words of the wire format."""
+    memory = properties.get("MemoryCurrent", "")
+    active = properties.get("ActiveState", "inactive")
+    # The wall clock at a time on the monotonic clock, in microseconds, that systemd reports.
+    offset = time.time() - time.monotonic()
+    entered = number_of(properties, "ActiveEnterTimestampMonotonic")
+    ended = number_of(properties, "InactiveEnterTimestampMonotonic")
+    is_active = active in ("active", "reloading") and entered
+    return {
+        "load": properties.get("LoadState", "not-found"),
+        "active": active,
+        "sub": properties.get("SubState", "dead"),
+        "result": properties.get("Result", "success"),
+        "enabled": properties.get("UnitFileState", ""),
+        "restarts": number_of(properties, "NRestarts"),
+        "since": round(offset + entered / 1e6, 3) if is_active else 0.0,
+        "ended": round(offset + ended / 1e6, 3) if ended else 0.0,
+        "memory": int(memory) if memory not in _UNKNOWN and memory.isdigit() else None,
+        "exit_status": number_of(properties, "ExecMainStatus"),
+    }
+
+
+def stop_units(host: Host, units: Sequence[str]) -> None:
+    """Stops units and waits until they are down; one that does not exist is down."""
+    if not units:
+        return
+    finished = host.commands.run("systemctl", "stop", "--", *units, deadline=STOP_DEADLINE)
+    # 5: a unit is not loaded. The others are stopped all the same.
+    if finished.status not in (0, 5):
+        finished.raise_unless_done()
+
+
+def queue_units(host: Host, verb: str, units: Sequence[str]) -> None:
+    """Has systemd start, restart or reload units, and does not wait.
+
+    One call for all: systemd orders the jobs by the units' own ``After=``.
+    Units that do not exist are not an error here: the health gate names them.
+    """
+    if units:
+        host.commands.run("systemctl", "--no-block", verb, "--", *units)
+
+
+def reset_failed(host: Host, units: Sequence[str]) -> None:
+    """Forgets failures and counts of starts, so that they do not stand in the way of a start."""
+    if units:
+        host.commands.run("systemctl", "reset-failed", "--", *units)
+
+
+def reload_systemd(host: Host) -> None:
+    """Has systemd and its generators read all units again."""
+    host.commands.run("systemctl", "daemon-reload", deadline=STOP_DEADLINE).raise_unless_done()
+
+
+def remove_volumes(host: Host, volumes: Sequence[str]) -> Optional[Finished]:
+    """Removes Podman volumes of pods that are gone; the answer where not all went.
+
+    Without ``--force``: that would remove containers that somebody else started on them.
+    """
+    if not volumes:
+        return None
+    finished = host.commands.run("podman", "volume", "rm", *volumes, deadline=STOP_DEADLINE)
+    missing = ("no such volume", "no volume with name")
+    lines = [
+        line
+        for line in finished.words.splitlines()
+        if line.strip() and not any(word in line for word in missing)
+    ]
+    return finished if finished.status != 0 and any("rror" in line for line in lines) else None
+
+
+def read_log(host: Host, unit: str, lines: int) -> List[str]:
+    """The last lines of a unit's log."""
+    words = ("journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=%d" % lines)
+    try:
+        return host.commands.run(*words, "--unit=" + unit).text.splitlines()
+    except NodeFault as fault:
+        return ["(no log: %s)" % fault.message]
+
+
+def sync_log(host: Host) -> None:
+    """Waits until the journal has written what it was told so far."""
+    try:
+        host.commands.run("journalctl", "--sync", deadline=5.0)
+    except NodeFault:
+        # Lines may be missing at the end; that is all.
+        return
