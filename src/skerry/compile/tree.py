@@ -61,6 +61,10 @@ class Tree(msgspec.Struct, frozen=True):
     units: dict[str, Unit]
     images: dict[str, str]
 
+    def text_of(self, path: str) -> str | None:
+        """The text of a file of the tree, for a diff; None where it is not text."""
+        return self.files[path].text
+
     def manifest(self) -> wire.Manifest:
         """The tree without its contents, as it goes over the wire and is kept on the node."""
         return {

@@ -1,0 +1,54 @@
+"""The whole cloud to a tree per node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from skerry.compile.claims import NodeClaims
+from skerry.compile.lock import Lock
+from skerry.compile.place import place_replicas
+from skerry.compile.runtimes.pod import emit_pod
+from skerry.compile.runtimes.sources import Emitted, Instance, Sources
+from skerry.compile.tree import Tree
+from skerry.errors import CloudInvalid, Problem
+from skerry.model.cloud import Cloud, Workload
+
+
+def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None) -> dict[str, Tree]:
+    """The desired tree of every node, or of those in `only`; an empty one where nothing runs.
+
+    Placement looks at all nodes of the cloud whatever `only` says. Raises `CloudInvalid` with all
+    problems: an image that is not resolved, a path, unit or port of a node that two want, a
+    ConfigMap that is not there.
+    """
+    names = [name for name in cloud.nodes if only is None or name in only]
+    claims = {name: NodeClaims(cloud.name, name) for name in names}
+    sources = Sources(lock.images, cloud.config_maps)
+    problems: list[Problem] = []
+    for workload in cloud.workloads.values():
+        emitted: list[tuple[Instance, Emitted]] = []
+        for node, count in place_workload(cloud, workload).items():
+            if node not in claims:
+                continue
+            for ordinal in range(count):
+                if ordinal == len(emitted):
+                    instance = Instance(cloud=cloud.name, workload=workload, ordinal=ordinal)
+                    emitted.append((instance, emit_pod(instance, sources, problems)))
+                problems += claims[node].add(*emitted[ordinal])
+    if problems:
+        unique = dict.fromkeys(problems)
+        raise CloudInvalid(sorted(unique, key=lambda one: (one.file, one.line, one.column)))
+    return {name: claims[name].tree for name in names}
+
+
+def place_workload(cloud: Cloud, workload: Workload) -> dict[str, int]:
+    """How many replicas of a workload each node runs; a node that runs none is left out."""
+    if workload.replicas is None:
+        return dict.fromkeys(workload.nodes, 1)
+    spread = workload.placement.spread
+    values = None
+    if spread is not None:
+        values = {
+            name: cloud.nodes[name].all_labels(name).get(spread, "") for name in workload.nodes
+        }
+    return place_replicas(workload.name, workload.replicas, workload.nodes, values=values)

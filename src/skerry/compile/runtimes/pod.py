@@ -1,0 +1,278 @@
+"""A pod under Podman: Quadlet units, one per container, and one for the pod when it has several.
+
+Keys of Quadlet are those of Podman 4.4, the first with Quadlet; options that it got later go
+through ``PodmanArgs=``. Source: podman-systemd.unit(5), podman-run(1), podman-pod-create(1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from skerry.compile.lock import ResolvedImage
+from skerry.compile.runtimes.environment import expand, resolve_environment
+from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
+from skerry.compile.runtimes.quadlet import (
+    ARGUMENT_LIMIT,
+    FOLDER,
+    LINE_LIMIT,
+    Section,
+    quote_word,
+    render_unit,
+)
+from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
+from skerry.compile.runtimes.supervision import (
+    START_SECONDS,
+    STOP_SECONDS,
+    compile_supervision,
+)
+from skerry.compile.tree import File, Unit
+from skerry.errors import Problem
+from skerry.model.pod import Container, ContainerPort, PodSpec
+from skerry.model.quantity import parse_memory
+
+# With the ids of a whole system, as Kubernetes gives to each pod: Podman's own guess leaves out
+# `nobody`, and users that are not in the image's /etc/passwd.
+_USER_NAMESPACE = "--userns=auto:size=65536"
+_INSTALL: tuple[str, Section] = ("Install", [("WantedBy", "multi-user.target")])
+# A pod that keeps failing is tried for ever.
+_NO_START_LIMIT = ("StartLimitIntervalSec", "0")
+
+
+def needed_podman(spec: PodSpec) -> tuple[int, int]:
+    """The version of Podman that the pod needs: Quadlet came with 4.4, its pods with 5.0."""
+    return (5, 0) if len(spec.containers) > 1 else (4, 4)
+
+
+def emit_pod(instance: Instance, sources: Sources, problems: list[Problem]) -> Emitted:
+    """The Quadlet files and units of one replica. What is wrong goes to `problems`."""
+    emitted = Emitted({}, {}, {})
+    if len(instance.workload.spec.containers) > 1:
+        _emit_pod_unit(instance, emitted)
+    for container in instance.workload.spec.containers:
+        image = sources.images.get(container.image)
+        if image is None:
+            problems.append(_unresolved_image(container))
+        else:
+            _emit_container(instance, container, image, sources, problems, emitted)
+    return emitted
+
+
+def _unresolved_image(container: Container) -> Problem:
+    return container.origin.of("image").problem(
+        f"the image {container.image} of container {container.name!r} is neither "
+        "in this machine's Podman store nor in cloud.lock",
+        hint=f"build it here, or: podman pull {container.image}",
+    )
+
+
+def _emit_pod_unit(instance: Instance, emitted: Emitted) -> None:
+    name, spec = instance.name, instance.workload.spec
+    path = f"{FOLDER}/{name}.pod"
+    pod: Section = [("PodName", name), *_network_lines(instance), *_port_lines(spec)]
+    # Without it Podman ends the pod as soon as none of its containers runs, and they could not
+    # be restarted.
+    pod.append(("PodmanArgs", "--exit-policy=continue"))
+    pod += [("PodmanArgs", quote_word(f"--label={label}")) for label in _labels(instance)]
+    sections = [
+        ("Unit", [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]),
+        ("Pod", pod),
+        # The pod itself is up as long as it is wanted, whatever becomes of its containers.
+        ("Service", [("Restart", "always"), ("RestartSec", "1")]),
+        _INSTALL,
+    ]
+    emitted.files[path] = _file(instance, sections)
+    emitted.units[f"{name}-pod.service"] = Unit(
+        files=(path,),
+        workload=instance.workload.name,
+        replica=instance.ordinal,
+        volumes=empty_dirs(instance),
+        deadline=float(START_SECONDS + STOP_SECONDS),
+    )
+
+
+def _emit_container(
+    instance: Instance,
+    container: Container,
+    image: ResolvedImage,
+    sources: Sources,
+    problems: list[Problem],
+    emitted: Emitted,
+) -> None:
+    spec = instance.workload.spec
+    is_single = len(spec.containers) == 1
+    name = instance.name if is_single else f"{instance.name}.{container.name}"
+    path = f"{FOLDER}/{name}.container"
+    mounts = compile_mounts(instance, container, sources, problems)
+    variables = resolve_environment(container, sources.config_maps, problems)
+    problems += _check_words(container, variables)
+    what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
+    sections = [
+        ("Unit", [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]),
+        (
+            "Container",
+            [
+                ("Image", image.id),
+                ("ContainerName", name),
+                *_place_lines(instance),
+                *_program_lines(container, variables),
+                *mounts.container,
+                *_labels_and_annotations(instance, container),
+            ],
+        ),
+        ("Service", [*mounts.service, *compile_supervision(spec, container)]),
+    ]
+    if is_single:
+        sections.append(_INSTALL)
+    emitted.files[path] = _file(instance, sections)
+    emitted.files.update(mounts.files)
+    emitted.images[image.id] = container.image
+    emitted.units[f"{name}.service"] = _container_unit(instance, container, image, path, mounts)
+
+
+def _container_unit(
+    instance: Instance, container: Container, image: ResolvedImage, path: str, mounts: Mounts
+) -> Unit:
+    spec = instance.workload.spec
+    is_single = len(spec.containers) == 1
+    limit = container.resources.limits.memory
+    return Unit(
+        files=(path, *mounts.files),
+        workload=instance.workload.name,
+        replica=instance.ordinal,
+        container=container.name,
+        image=container.image,
+        image_id=image.id,
+        ports=tuple(_port_words(spec, container)),
+        memory_limit=parse_memory(limit) if limit is not None else None,
+        volumes=empty_dirs(instance) if is_single else (),
+        after=() if is_single else (f"{instance.name}-pod.service",),
+        deadline=float(START_SECONDS + STOP_SECONDS),
+        completes=spec.restart_policy != "Always",
+    )
+
+
+def _file(instance: Instance, sections: list[tuple[str, Section]]) -> OwnedFile:
+    workload = instance.workload.name
+    # Nothing that can change without the pod: any other byte would restart it.
+    comment = f"Written by skerry from the cloud {instance.cloud}, workload {workload}."
+    return OwnedFile(File(render_unit(sections, comment=comment)), f"workload {workload}")
+
+
+def _place_lines(instance: Instance) -> Section:
+    """What the container runs in: the pod, or what a pod would give it; and common options."""
+    spec = instance.workload.spec
+    lines: Section = []
+    if len(spec.containers) > 1:
+        lines.append(("Pod", f"{instance.name}.pod"))
+    else:
+        lines += [*_network_lines(instance), *_port_lines(spec)]
+    # Not `passthrough`: a program that opens /dev/stdout cannot do so with a socket.
+    options = ("--pull=never", "--log-driver=journald", f"--stop-timeout={STOP_SECONDS}")
+    return lines + [("PodmanArgs", option) for option in options]
+
+
+def _network_lines(instance: Instance) -> Section:
+    """Network, host name and user namespace, which the containers of a pod share.
+
+    A pod in the node's network is in its user namespace too, as in Kubernetes: otherwise it could
+    neither take a port below 1024 nor change anything of the network.
+    """
+    if instance.workload.spec.host_network:
+        return [("Network", "host")]
+    return [
+        ("PodmanArgs", f"--hostname={instance.workload.name}"),
+        ("PodmanArgs", _USER_NAMESPACE),
+    ]
+
+
+def _program_lines(container: Container, variables: Mapping[str, str]) -> Section:
+    """What is run: entry point, arguments, variables, working folder."""
+    lines: Section = []
+    if container.command:
+        words = [expand(word, variables) for word in container.command]
+        text = json.dumps(words, ensure_ascii=False)
+        lines.append(("PodmanArgs", f"--entrypoint {quote_word(text)}"))
+    if container.args:
+        words = [quote_word(expand(word, variables)) for word in container.args]
+        lines.append(("Exec", " ".join(words)))
+    if container.working_dir is not None:
+        lines.append(("PodmanArgs", f"--workdir {quote_word(container.working_dir)}"))
+    for name, value in variables.items():
+        lines.append(("Environment", quote_word(f"{name}={value}")))
+    return lines
+
+
+def _labels(instance: Instance) -> list[str]:
+    labels = {
+        **instance.workload.labels,
+        "skerry.cloud": instance.cloud,
+        "skerry.workload": instance.workload.name,
+    }
+    return [f"{name}={value}" for name, value in sorted(labels.items())]
+
+
+def _labels_and_annotations(instance: Instance, container: Container) -> Section:
+    labels = [*_labels(instance), f"skerry.image={container.image}"]
+    annotations = (f"{name}={value}" for name, value in sorted(instance.annotations.items()))
+    return [
+        *(("Label", quote_word(label)) for label in labels),
+        *(("Annotation", quote_word(annotation)) for annotation in annotations),
+    ]
+
+
+def _port_lines(spec: PodSpec) -> Section:
+    """The ports of the node that lead into the pod; one in the node's network needs none."""
+    if spec.host_network:
+        return []
+    return [
+        ("PublishPort", f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}")
+        for container in spec.containers
+        for port in container.ports
+        if port.host_port is not None
+    ]
+
+
+def _port_words(spec: PodSpec, container: Container) -> Iterator[str]:
+    for port in container.ports:
+        if spec.host_network:
+            yield f"{port.container_port}->{port.container_port}/{port.protocol.lower()}"
+        elif port.host_port is not None:
+            yield f"{_node_side(port)}->{port.container_port}/{port.protocol.lower()}"
+
+
+def _node_side(port: ContainerPort) -> str:
+    if port.host_ip is None:
+        return str(port.host_port)
+    address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    return f"{address}:{port.host_port}"
+
+
+def _check_words(container: Container, variables: Mapping[str, str]) -> Iterator[Problem]:
+    """What no program can be given: a zero byte, or more than Linux or systemd passes on."""
+    places = {
+        **{f"env[{name}]": f"{name}={value}" for name, value in variables.items()},
+        **{f"command[{index}]": word for index, word in enumerate(container.command)},
+        # Podman takes it as one argument.
+        "command": json.dumps(container.command, ensure_ascii=False),
+        **{f"args[{index}]": word for index, word in enumerate(container.args)},
+    }
+    total = 0
+    for place, word in places.items():
+        field = place.partition("[")[0]
+        origin = container.origin.of(place if place in container.origin.fields else field)
+        size = len(word.encode()) + 1
+        total += size
+        if "\0" in word:
+            yield origin.problem(f"{place} has a zero byte in it, which no program can be given")
+        if size > ARGUMENT_LIMIT:
+            yield origin.problem(
+                f"{place} is {size - 1} bytes long: Linux passes at most {ARGUMENT_LIMIT - 1} on",
+                hint="give it as a file: a ConfigMap volume",
+            )
+    if total > LINE_LIMIT // 2:
+        yield container.origin.problem(
+            f"the variables, command and args of {container.name!r} are {total} bytes together: "
+            f"at most {LINE_LIMIT // 2} can be passed on",
+            hint="give large ones as files: a ConfigMap volume",
+        )

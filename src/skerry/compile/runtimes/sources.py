@@ -1,0 +1,95 @@
+"""What the pods of a cloud refer to, and what one of them adds to a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from skerry.compile.lock import ResolvedImage
+from skerry.compile.tree import File, Unit
+from skerry.model.cloud import Workload
+from skerry.model.configmap import ConfigMap
+from skerry.model.deployment import Deployment
+
+CONFIG_FOLDER = "/etc/skerry/config"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A replica of a workload; `ordinal` counts those on the same node from 0.
+
+    It does not know its node: replicas with the same ordinal are equal everywhere.
+    """
+
+    cloud: str
+    workload: Workload
+    ordinal: int
+
+    @property
+    def name(self) -> str:
+        """The name of its pod, and the beginning of its units' and containers' names.
+
+        The parts are DNS labels and so have no dot: no two names can be equal.
+        """
+        return f"skerry-{self.workload.name}.{self.ordinal}"
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The pod's annotations."""
+        manifest = self.workload.manifest
+        if isinstance(manifest, Deployment):
+            return manifest.spec.template.metadata.annotations
+        return manifest.metadata.annotations
+
+
+class OwnedFile(msgspec.Struct, frozen=True):
+    """A file and what it was made from (``workload blog``, ``ConfigMap page``)."""
+
+    file: File
+    owner: str
+
+
+class Emitted(msgspec.Struct, frozen=True):
+    """What an instance adds to its node's tree; `images` maps an id to the reference."""
+
+    files: dict[str, OwnedFile]
+    units: dict[str, Unit]
+    images: dict[str, str]
+
+
+class Sources:
+    """Images by reference and ConfigMaps by name; a ConfigMap's files are made once."""
+
+    def __init__(
+        self, images: Mapping[str, ResolvedImage], config_maps: Mapping[str, ConfigMap]
+    ) -> None:
+        self.images = images
+        self.config_maps = config_maps
+        self._files: dict[str, dict[str, OwnedFile]] = {}
+
+    def config_files(self, name: str) -> dict[str, OwnedFile]:
+        """The files of a ConfigMap by path, a key each; none where there is no such ConfigMap."""
+        if name not in self._files:
+            config_map = self.config_maps.get(name)
+            owner = f"ConfigMap {name}"
+            self._files[name] = {
+                f"{config_folder(name)}/{key}": OwnedFile(File(content), owner)
+                for key, content in sorted(_contents(config_map).items())
+            }
+        return self._files[name]
+
+
+def config_folder(name: str) -> str:
+    """The folder of a ConfigMap on a node."""
+    return f"{CONFIG_FOLDER}/{name}"
+
+
+def _contents(config_map: ConfigMap | None) -> dict[str, bytes]:
+    if config_map is None:
+        return {}
+    contents = {key: text.encode() for key, text in config_map.data.items()}
+    if config_map.binary_data:
+        from base64 import b64decode
+
+        contents |= {key: b64decode(text) for key, text in config_map.binary_data.items()}
+    return contents

@@ -1,0 +1,101 @@
+"""Variables as Kubernetes expands them, and words as Quadlet and systemd read them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skerry.compile.runtimes.environment import expand
+from skerry.compile.runtimes.quadlet import quote_systemd, quote_value, quote_word, render_unit
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|(.))")
+
+
+# The first six are of the table in Kubernetes' own test of its package `expansion`.
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("$(VAR_A)", "A"),
+        ("___$(VAR_B)___", "___B___"),
+        ("$$(VAR_B)_$(VAR_A)", "$(VAR_B)_A"),
+        ("foo$$bar", "foo$bar"),
+        ("$(VAR_C", "$(VAR_C"),
+        ("$(VAR_A)$(VAR_B", "A$(VAR_B"),
+        ("$$$(VAR_A)", "$A"),
+        ("$$$$$(GOOD_ODDS)", "$$$(GOOD_ODDS)"),
+        ("$VAR_A ${VAR_A} $", "$VAR_A ${VAR_A} $"),
+        ("$(REF)", "$(VAR_A)"),
+        ("$(UNKNOWN)", "$(UNKNOWN)"),
+        ("$()", "$()"),
+        ("$(VAR_$(VAR_A))", "$(VAR_$(VAR_A))"),
+        ("\n$(VAR_A)\n", "\nA\n"),
+        ("é$(VAR_A)é", "éAé"),
+    ],
+)
+def test_references_are_expanded_as_kubernetes_does(text: str, expanded: str) -> None:
+    assert expand(text, {"VAR_A": "A", "VAR_B": "B", "REF": "$(VAR_A)"}) == expanded
+
+
+def read_word(raw: str) -> str:
+    """A quoted or plain word as systemd reads it in ``ExecStart=``."""
+    if raw.startswith('"'):
+        assert raw.endswith('"')
+        raw = raw[1:-1]
+        assert not re.search(r'(?<!\\)(\\\\)*"', raw)
+        raw = ESCAPE.sub(unescaped, raw)
+    else:
+        assert not re.search(r"[\s\"'\\;]", raw)
+    raw = re.sub(r"%(.)", lambda match: {"%": "%", "i": ""}[match[1]], raw)
+    return re.sub(r"\$(.)", lambda match: {"$": "$"}[match[1]], raw)
+
+
+def unescaped(match: re.Match[str]) -> str:
+    two, four, one = match.groups()
+    if two or four:
+        return chr(int(two or four, 16))
+    return {"n": "\n", "t": "\t", "r": "\r"}.get(one, one)
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_a_word_is_one_word_on_one_line_and_reads_as_it_was(word: str) -> None:
+    assert len(quote_word(word).splitlines()) == 1
+    # As the dollar and percent signs are doubled before the word is quoted, what is read first
+    # does not matter.
+    if word not in ("", ";"):
+        assert quote_word(word) == quote_systemd(word)
+        assert read_word(quote_word(word)) == word
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [
+        ("", "%i"),
+        (";", "%i;"),
+        ("plain", "plain"),
+        ("-x=1", "-x=1"),
+        ("a;", '"a;"'),
+        ("two words", '"two words"'),
+        ("100% $x", '"100%% $$x"'),
+        ("$x%h", "$$x%%h"),
+        ('"\\', '"\\"\\\\"'),
+        ("a\nb", '"a\\nb"'),
+        ("é\u2028", '"é\\u2028"'),
+        ("\x1b", '"\\x1b"'),
+    ],
+)
+def test_quoted_words(word: str, quoted: str) -> None:
+    assert quote_word(word) == quoted
+
+
+def test_value_that_is_not_split_keeps_its_spaces_and_quotes() -> None:
+    assert quote_value('/a b"c:/d%e$f') == '/a b"c:/d%%e$$f'
+
+
+def test_sections_without_lines_are_left_out() -> None:
+    text = render_unit([("A", [("K", "1"), ("K", "2")]), ("B", []), ("C", [("L", "")])], comment="x")
+    assert text == b"# x\n\n[A]\nK=1\nK=2\n\n[C]\nL=\n"
