@@ -1,0 +1,113 @@
+"""What live tests share: waiting for a condition, and looking at a lab from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TypeVar
+
+from skerry.edge.run import Command, Finished, run
+from skerry.lab import Lab, Node
+from skerry.lab.network import open_socket
+
+Result = TypeVar("Result")
+
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at a condition."""
+
+
+def wait_until(
+    predicate: Callable[[], Result], timeout: float = 30, what: str = "the condition"
+) -> Result:
+    """Returns what `predicate` returns as soon as that is true.
+
+    `timeout` is in seconds. Raises `AssertionError`, which names `what`, when it has passed.
+    """
+    deadline = monotonic() + timeout
+    pause = Event()
+    while True:
+        result = predicate()
+        if result:
+            return result
+        if monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {what}")
+        pause.wait(_LOOK_EVERY)
+
+
+def ssh(
+    lab: Lab,
+    node: str,
+    *words: str,
+    check: bool = True,
+    timeout: float = 60,
+    input: bytes | None = None,
+) -> Finished:
+    """Runs a command on the node with the system's ssh, the lab's ssh_config and no master."""
+    options = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=5")
+    argv = ("ssh", "-F", str(lab.ssh_config), *options, node, "--", *words)
+    return run(Command.of(*argv), check=check, timeout=timeout, input=input)
+
+
+def host_key(lab: Lab, node: str) -> str:
+    """The public host key that the node's sshd shows, asked over the network."""
+    answer = run(lab.inside("ssh-keyscan", "-T", "3", "-t", "ed25519", lab.node(node).address))
+    return answer.text.split()[-1]
+
+
+def can_connect(namespace: Path, address: str, port: int = 22) -> bool:
+    """Whether a TCP connection from a network namespace gets a first byte within 1 s."""
+    try:
+        with open_socket(namespace) as probe:
+            probe.settimeout(1)
+            probe.connect((address, port))
+            return len(probe.recv(1)) == 1
+    except OSError:
+        return False
+
+
+def inner_namespace(node: Node) -> Path:
+    """The node's own network namespace: from here one sees what the node sees."""
+    return Path(f"/proc/{node.init_pid()}/ns/net")
+
+
+def open_to_ssh(lab: Lab, node: Node) -> socket.socket:
+    """An open connection to the node's sshd, past its banner."""
+    connection = lab.network.open_socket()
+    connection.settimeout(3)
+    connection.connect((node.address, 22))
+    assert connection.recv(4) == b"SSH-"
+    while b"\n" not in connection.recv(256):
+        pass
+    return connection
+
+
+def traces(lab: Lab) -> list[str]:
+    """All that is left of a lab on this computer: empty when it is wholly gone."""
+    places = lab.places
+    found = [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines()
+             if places.key in line]  # fmt: skip
+    found += [f"folder {path}" for path in (places.state, places.lock) if path.exists()]
+    found += [f"namespace {places.namespace_path}"] if places.namespace_path.exists() else []
+    found += [f"cgroup {path}" for path in lab.host.cgroups.rglob(f"*{places.key}*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        found += _traces_of_process(process, places.key, str(places.state))
+    found += [f"disk {path}" for path in places.cache.glob(f"*/labs/{places.key}")]
+    return found
+
+
+def _traces_of_process(process: Path, key: str, state: str) -> list[str]:
+    if process.name == str(os.getpid()):
+        return []
+    try:
+        words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        mounts = (process / "mountinfo").read_text(errors="replace")
+    except OSError:
+        return []
+    if key in words or re.search(rf"{re.escape(state)}(/|\s)", words) or key in mounts:
+        return [f"process {process.name}: {words}"]
+    return []
