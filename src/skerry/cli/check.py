@@ -50,9 +50,20 @@ def check(settings: Settings, *, as_json: bool) -> int:
 
 def check_folder(folder: Path) -> Cloud:
     """All checks that need no network. Raises CloudInvalid with every problem."""
+    from skerry.compile.cloud import compile_cloud
+    from skerry.compile.lock import Lock, ResolvedImage
     from skerry.load.cloud import load_cloud
 
-    return load_cloud(folder)
+    cloud = load_cloud(folder)
+    # Which images there are is a matter of the operator's store and not of the folder.
+    any_image = ResolvedImage(id="0" * 64, size=0)
+    references = {
+        container.image
+        for workload in cloud.workloads.values()
+        for container in workload.spec.containers
+    }
+    compile_cloud(cloud, Lock(images=dict.fromkeys(references, any_image)))
+    return cloud
 
 
 def render_counts(cloud: Cloud) -> str:

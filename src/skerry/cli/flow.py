@@ -11,7 +11,7 @@ from skerry.cli.cloud import OpenCloud
 from skerry.edge.exchange import Event
 from skerry.edge.fan_out import fan_out
 from skerry.edge.turn import Turn, try_unlock
-from skerry.errors import NodeError, NodeLocked
+from skerry.errors import NodeError, NodeLocked, NodeUnreachable
 from skerry.observe.node import observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
 from skerry.plan.steps import ReloadSystemd, SendImage
@@ -65,14 +65,20 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
     plans: dict[str, NodePlan] = {}
     unreachable: dict[str, str] = {}
     for name, answer in observed.items():
-        if isinstance(answer, NodeError):
+        if isinstance(answer, NodeUnreachable):
             unreachable[name] = answer.message
+        elif isinstance(answer, NodeError):
+            plans[name] = blocked_node(name, answer)
         else:
             tree = opened.trees[name]
-            plans[name] = plan_node(
-                tree.manifest(), answer, images, lambda path, tree=tree: tree.files[path].text
-            )
+            plans[name] = plan_node(tree.manifest(), answer, images, tree.text_of)
     return Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+
+
+def blocked_node(name: str, error: NodeError) -> NodePlan:
+    """The plan of a node that answered with an error: nothing, and why."""
+    words = "\n".join(part for part in (error.message, error.hint, error.detail) if part)
+    return NodePlan(node=name, base=0, number=0, blockers=(words,))
 
 
 def push_cloud(

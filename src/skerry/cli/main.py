@@ -14,9 +14,20 @@ from skerry.errors import ExitCode, SkerryError
 # name -> "module:attribute", one line of help. A command's module is imported when it is called
 # or when its own help is asked for; the list of commands costs no import.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("skerry.cli.init:init", "Make a cloud folder to start from."),
+    "check": ("skerry.cli.check:check", "Show every error of the cloud folder; needs no network."),
+    "schema": ("skerry.cli.schema:schema", "Print JSON Schemas of the folder's files."),
+    "node": ("skerry.cli.node:node", "The computers of the cloud: add, ls, facts, rm, reset."),
     "plan": ("skerry.cli.plan:plan", "Show what apply would change, and why."),
     "apply": ("skerry.cli.apply:apply", "Make the nodes as the folder says."),
     "rollback": ("skerry.cli.rollback:rollback", "Bring an older generation back."),
+    "status": ("skerry.cli.status:status", "Show what runs where, and how it does."),
+    "diff": ("skerry.cli.diff:diff", "Show how the nodes differ from the folder."),
+    "logs": ("skerry.cli.logs:logs", "Show the logs of all replicas, merged by time."),
+    "exec": ("skerry.cli.exec:exec", "Run a command in a running container."),
+    "history": ("skerry.cli.history:history", "Show who changed what, and when."),
+    "prune": ("skerry.cli.prune:prune", "Remove old generations, contents and images."),
+    "image": ("skerry.cli.image:image", "Build the cloud folder's images, and list them."),
     "lab": ("skerry.cli.lab:lab", "A multi-node test cloud on this machine."),
 }
 

@@ -29,9 +29,10 @@ def rollback(
 ) -> int:
     """Bring an older generation back.
 
-    Without NUMBER, each node goes back to the generation before its active one. Contents and
-    images are on the node already; nothing is sent. The next `skerry apply` makes the nodes as
-    the folder says again.
+    Without NUMBER, the latest change is undone: the nodes that took part in it go back to the
+    generation before. With NUMBER, each node goes back to its own generation of that number (see
+    `skerry history`). Contents and images are on the nodes already; nothing is sent. The next
+    `skerry apply` makes the nodes as the folder says again.
     """
     from skerry.cli.cloud import open_cloud, operator_name
     from skerry.cli.flow import Phases, switch_to

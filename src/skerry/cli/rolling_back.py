@@ -8,10 +8,11 @@ from typing import cast
 import msgspec
 
 from skerry.cli.cloud import OpenCloud
+from skerry.cli.flow import blocked_node, unlock_nodes
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.turn import Turn
-from skerry.errors import NodeError, NodeLocked, NodeProgramFailed
+from skerry.errors import NodeError, NodeLocked, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
 from skerry.plan.steps import SendImage
@@ -29,21 +30,61 @@ class Older(msgspec.Struct, frozen=True, kw_only=True):
 def read_older_generations(
     opened: OpenCloud, names: list[str], number: int | None, *, timeout: float
 ) -> dict[str, Older | NodeError]:
-    """The generation `number` of each node, or the one before its active one."""
+    """The generations to bring back, by node.
+
+    With `number`, that one of every node. Without, the one before the active one, of those nodes
+    that took part in the latest change: a node that it left alone is left alone here too.
+    Raises `UsageError` where there is nothing to go back to.
+    """
+    chosen: dict[str, int] = {}
+    lost: dict[str, Older | NodeError] = {}
+    if number is not None:
+        chosen = dict.fromkeys(names, number)
+    else:
+        histories = fan_out(names, lambda name: _read_history(opened, name, timeout=timeout))
+        lost = {name: found for name, found in histories.items() if isinstance(found, NodeError)}
+        chosen = choose_previous(
+            {name: found for name, found in histories.items() if not isinstance(found, NodeError)}
+        )
+        if not chosen and not lost:
+            raise UsageError(
+                "there is nothing to roll back to: the latest change was the first on its nodes",
+                hint="`skerry history` shows what each node keeps",
+            )
 
     def read(name: str) -> Older:
         link = opened.link(name, timeout=timeout)
-        chosen = number
-        if chosen is None:
-            answer = exchange(link, "history", deadline=timeout)
-            history = cast("list[wire.Generation]", answer["generations"])
-            chosen = _previous(name, history)
-        found = exchange(link, "generation", {"number": chosen}, deadline=timeout)
-        desired = cast(wire.Manifest, found["manifest"])
+        found = exchange(link, "generation", {"number": chosen[name]}, deadline=timeout)
+        desired = cast("wire.Manifest", found["manifest"])
         observed = observe_node(link, desired, wants_text=True, deadline=timeout)
-        return Older(number=chosen, desired=desired, observed=observed)
+        return Older(number=chosen[name], desired=desired, observed=observed)
 
-    return fan_out(names, read)
+    answers: dict[str, Older | NodeError] = {**fan_out(chosen, read), **lost}
+    return {name: answers[name] for name in names if name in answers}
+
+
+def choose_previous(histories: Mapping[str, list[wire.Generation]]) -> dict[str, int]:
+    """For each node that the latest change of all took part in, the generation before it."""
+    active = {
+        name: entry
+        for name, history in histories.items()
+        for entry in history
+        if entry["state"] == "active"
+    }
+    if not active:
+        return {}
+    latest = max(entry["when"] for entry in active.values())
+    chosen = {}
+    for name, entry in active.items():
+        numbers = [old["number"] for old in histories[name] if old["state"] == "previous"]
+        if entry["when"] == latest and numbers:
+            chosen[name] = max(numbers)
+    return chosen
+
+
+def _read_history(opened: OpenCloud, name: str, *, timeout: float) -> list[wire.Generation]:
+    answer = exchange(opened.link(name, timeout=timeout), "history", deadline=timeout)
+    return cast("list[wire.Generation]", answer["generations"])
 
 
 def plan_rollback(cloud: str, older: Mapping[str, Older | NodeError]) -> Plan:
@@ -51,10 +92,10 @@ def plan_rollback(cloud: str, older: Mapping[str, Older | NodeError]) -> Plan:
     plans: dict[str, NodePlan] = {}
     unreachable: dict[str, str] = {}
     for name, found in older.items():
-        if isinstance(found, NodeProgramFailed):
-            plans[name] = NodePlan(node=name, base=0, number=0, blockers=(found.message,))
-        elif isinstance(found, NodeError):
+        if isinstance(found, NodeUnreachable):
             unreachable[name] = found.message
+        elif isinstance(found, NodeError):
+            plans[name] = blocked_node(name, found)
         else:
             plans[name] = _plan_older(found)
     return Plan(cloud=cloud, nodes=plans, unreachable=unreachable)
@@ -64,7 +105,6 @@ def lock_nodes(
     opened: OpenCloud, turn: Turn, names: list[str], *, timeout: float
 ) -> dict[str, int | NodeError]:
     """Takes the nodes' locks; raises `NodeLocked`, with all given back, when one is taken."""
-    from skerry.cli.flow import unlock_nodes
 
     def lock(name: str) -> int:
         link = opened.link(name, timeout=timeout)
@@ -78,13 +118,6 @@ def lock_nodes(
         unlock_nodes(opened, turn, held)
         raise locked[0]
     return answers
-
-
-def _previous(name: str, history: list[wire.Generation]) -> int:
-    numbers = [entry["number"] for entry in history if entry["state"] == "previous"]
-    if not numbers:
-        raise NodeProgramFailed(name, "there is no generation before the active one")
-    return max(numbers)
 
 
 def _plan_older(found: Older) -> NodePlan:

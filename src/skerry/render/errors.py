@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from skerry.errors import CloudInvalid, NodeError, SkerryError
+from skerry.errors import CloudInvalid, NodeError, NodeProgramFailed, SkerryError
 
 
 def render_error(error: SkerryError, *, as_json: bool = False) -> str:
@@ -23,7 +23,7 @@ def render_error(error: SkerryError, *, as_json: bool = False) -> str:
 
 
 def error_to_builtins(error: SkerryError) -> dict[str, object]:
-    """The error as a JSON object: id, message, hint, detail, and node or problems if any."""
+    """The error as a JSON object: id, message, hint, detail, and node, reason, problems if any."""
     shown: dict[str, object] = {
         "error": error.id,
         "message": error.message,
@@ -32,6 +32,8 @@ def error_to_builtins(error: SkerryError) -> dict[str, object]:
     }
     if isinstance(error, NodeError):
         shown["node"] = error.node
+    if isinstance(error, NodeProgramFailed):
+        shown["reason"] = error.reason
     if isinstance(error, CloudInvalid):
         shown["problems"] = [
             {

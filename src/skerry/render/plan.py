@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from difflib import unified_diff
 
 import msgspec
 
@@ -32,7 +31,10 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
         if node.is_empty and not node.blockers:
             continue
         lines.append(palette.paint(name, "bold"))
-        lines += [f"  {palette.paint('cannot be changed:', 'red')} {why}" for why in node.blockers]
+        for blocker in node.blockers:
+            first, *more = visible(blocker).splitlines()
+            lines.append(f"  {palette.paint('cannot be changed:', 'red')} {first}")
+            lines += [f"    {line}" for line in more]
         for workload, steps in _by_workload(node):
             lines.append(f"  {palette.paint(workload, 'cyan')}")
             for step in steps:
@@ -124,8 +126,9 @@ def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[st
     if isinstance(step, WriteFile):
         mark, colour = _MARKS[step.kind]
         lines = [f"{indent}{palette.paint(f'{mark} {step.path}', colour)}  {step.why}"]
-        if step.kind != "add" or is_verbose:
-            lines += _diff_lines(step.old or "", step.new or "", palette)
+        # Without the new text (a rollback: it is on the node) there is nothing to compare.
+        if step.new is not None and (step.kind != "add" or is_verbose):
+            lines += _diff_lines(step.old or "", step.new, palette)
         return lines
     if isinstance(step, RemoveFile):
         return [f"{indent}{palette.paint(f'- {step.path}', 'red')}  no longer wanted"]
@@ -138,6 +141,8 @@ def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[st
 
 
 def _diff_lines(old: str, new: str, palette: Palette) -> list[str]:
+    from difflib import unified_diff
+
     diff = list(unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1))[2:]
     shown = []
     for line in diff[:_DIFF_LIMIT]:

@@ -1,0 +1,92 @@
+"""``skerry status``: what runs where, and how it does."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from skerry.cli.main import Settings
+from skerry.cli.options import list_options, nodes_option, timeout_option
+
+
+@click.command()
+@click.argument("workloads", nargs=-1, metavar="[WORKLOAD]...")
+@click.option("--containers", is_flag=True, help="A row per container (also with -o +container).")
+@nodes_option
+@timeout_option
+@list_options
+@click.pass_obj
+def status(
+    settings: Settings,
+    workloads: tuple[str, ...],
+    nodes: tuple[str, ...],
+    timeout: float,
+    columns: str | None,
+    *,
+    containers: bool,
+    no_header: bool,
+) -> int:
+    """Show every replica: where it runs, since when, how often it was restarted, its memory.
+
+    States: running; starting; stopping; restarting (it ended and systemd starts it again);
+    failed; stopped; completed (it was to end and did, with success); missing (recorded on the
+    node, but systemd does not know the unit); absent (in the folder, not on the node: `skerry
+    apply`); extra (on the node, not in the folder); unreachable. A pod of several containers
+    has the worst state of them.
+
+    Columns: workload, replica, container, node, state, restarts, memory (used/limit), age, image,
+    ports, image-id, generation, units.
+
+    Exit codes: 0 all nodes answered; 3 some node did not.
+    """
+    from skerry.cli.observing import (
+        desired_manifests,
+        exit_code,
+        open_to_observe,
+        split_answers,
+    )
+    from skerry.edge.fan_out import fan_out
+    from skerry.observe.filters import select_workloads
+    from skerry.observe.node import observe_node
+    from skerry.observe.status import status_of_nodes
+    from skerry.render import status as render
+    from skerry.render.text import Palette, wants_colour
+
+    begun = time.monotonic()
+    by_container = render.wants_containers(columns) or containers
+    if containers and columns is None:
+        columns = "+container"
+    opened, invalid = open_to_observe(settings)
+    names = opened.select_nodes(nodes)
+    desired = desired_manifests(opened, names, invalid)
+    answers = fan_out(
+        names,
+        lambda name: observe_node(
+            opened.link(name, timeout=timeout),
+            desired[name] if desired is not None else None,
+            wants_images=False,
+            deadline=timeout,
+        ),
+    )
+    rows = status_of_nodes(desired, answers, by_container=by_container)
+    observed, unreachable = split_answers(answers)
+    if workloads:
+        known = {row.workload for row in rows if row.workload} | set(opened.cloud.workloads)
+        chosen = select_workloads(workloads, known)
+        rows = [row for row in rows if row.workload in chosen]
+    notes = render.notes_of(observed, invalid)
+    if settings.json:
+        print(render.render_status_json(rows, unreachable, notes))
+        return exit_code(unreachable)
+    for note in notes:
+        print(note, file=sys.stderr)
+    for name, error in unreachable.items():
+        print(f"{name}: {error.message}", file=sys.stderr)
+    palette = Palette(is_on=wants_colour())
+    if rows:
+        print(render.render_status(rows, palette, columns=columns, has_header=not no_header))
+    seconds = time.monotonic() - begun
+    print(render.render_status_line(rows, unreachable, nodes=len(names), seconds=seconds))
+    return exit_code(unreachable)
