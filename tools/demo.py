@@ -95,7 +95,7 @@ def ask_workloads() -> None:
         page = run("skerry", "lab", "--name", LAB, "exec", "--", "curl", "-s", url(address))
         expect("Hello" in page, f"a page with Hello from {address}")
     counted = run_in_cloud(
-        "exec", "queue", "-c", "worker", "--", "gearman", "-h", "127.0.0.1", "-f", "wc",
+        "exec", "-i", "queue", "-c", "worker", "--", "gearman", "-h", "127.0.0.1", "-f", "wc",
         typed="the quick brown fox",
     )  # fmt: skip
     expect("4" in counted.split(), "four words counted by the worker")
@@ -195,7 +195,7 @@ def nodes_of(workload: str) -> list[str]:
     listed = subprocess.run(
         ("skerry", "--json", "status", workload), cwd=CLOUD, check=True, capture_output=True
     )
-    return [str(row["node"]) for row in json.loads(listed.stdout)["rows"]]
+    return [str(row["node"]) for row in json.loads(listed.stdout)["replicas"]]
 
 
 def addresses_of(workload: str) -> list[str]:
@@ -222,7 +222,7 @@ def quiet_status() -> int:
     )
     if listed.returncode != 0:
         return listed.returncode
-    return int(any(row["state"] != "running" for row in json.loads(listed.stdout)["rows"]))
+    return int(any(row["state"] != "running" for row in json.loads(listed.stdout)["replicas"]))
 
 
 def expect_page(word: str) -> None:

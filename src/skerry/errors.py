@@ -101,6 +101,12 @@ class CommandMissing(SkerryError):
     id = "command-missing"
 
 
+class ImageFailed(SkerryError):
+    """An image cannot be built or read on the operator's machine."""
+
+    id = "image"
+
+
 class NodeError(SkerryError):
     """Something is wrong with one node; the others go on."""
 

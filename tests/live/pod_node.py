@@ -1,0 +1,147 @@
+"""A lab node on which a compiled tree is put by hand: no push, no node program."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
+from tests.live.lab_harness import ssh, wait_until
+
+from skerry.compile.cloud import compile_cloud
+from skerry.compile.lock import Lock, ResolvedImage
+from skerry.compile.tree import Tree
+from skerry.edge.run import Command, Finished, run
+from skerry.lab import Lab, Node
+from skerry.load.cloud import load_cloud
+
+PAGE = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: page}
+data: {index.html: hello}
+"""
+_CLEAN = r"""
+cd /etc/containers/systemd
+units=$(ls | sed -n 's/\.container$/.service/p; s/\.pod$/-pod.service/p')
+[ -z "$units" ] || systemctl stop $units
+rm -rf /etc/containers/systemd/* /etc/skerry /var/lib/skerry/volumes /srv/*
+systemctl daemon-reload
+systemctl reset-failed
+"""
+
+
+class PodNode:
+    """The node of a lab, and a cloud folder with that node alone."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.running: dict[str, str] = {}
+        self.image_id = build_busybox_image()
+        archive = run(Command.of("podman", "save", BUSYBOX_IMAGE)).stdout
+        self.ssh("podman load --quiet", input=archive)
+        for file in ("/etc/subuid", "/etc/subgid"):
+            self.ssh(
+                f"grep -qs containers: {file} || echo containers:2147483647:2147483648 >>{file}"
+            )
+        self.ssh("mkdir -p /etc/containers/systemd")
+
+    @property
+    def node(self) -> Node:
+        """The one node."""
+        return self.lab.nodes[0]
+
+    def ssh(self, script: str, *, check: bool = True, input: bytes | None = None) -> Finished:
+        """Runs a shell command on the node as root."""
+        return ssh(self.lab, self.node.name, script, check=check, input=input)
+
+    def compile(self, manifests: dict[str, str], config: str = PAGE) -> Tree:
+        """The node's tree with a pod of each of the manifests, which use the image ``IMAGE``.
+
+        `config` holds the folder's ConfigMaps.
+        """
+        pods = self.folder / "pods"
+        pods.mkdir(exist_ok=True)
+        for old in pods.iterdir():
+            old.unlink()
+        (pods / "config.yaml").write_text(config)
+        for name, text in manifests.items():
+            (pods / f"{name}.yaml").write_text(text.replace("IMAGE", BUSYBOX_IMAGE))
+        places = "".join(f"  {name}: {{pod: pods/{name}.yaml}}\n" for name in manifests)
+        nodes = f"  {self.node.name}: {{ssh: root@{self.node.address}}}\n"
+        (self.folder / "cloud.yaml").write_text(f"name: pods\nnodes:\n{nodes}run:\n{places}")
+        image = ResolvedImage(id=self.image_id, size=0)
+        trees = compile_cloud(load_cloud(self.folder), Lock(images={BUSYBOX_IMAGE: image}))
+        return trees[self.node.name]
+
+    def start(self, config: str = PAGE, **manifests: str) -> Tree:
+        """Compiles the manifests, puts the files on the node and starts all units."""
+        self.running = manifests
+        tree = self.compile(manifests, config)
+        self.put(tree)
+        self.ssh(f"systemctl start {' '.join(tree.units)}")
+        return tree
+
+    def put(self, tree: Tree) -> None:
+        """Writes the tree's files and has systemd read them."""
+        self.running = self.running or {"?": ""}
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for path, file in tree.files.items():
+                member = tarfile.TarInfo(path.lstrip("/"))
+                member.size, member.mode = len(file.content), file.mode
+                tar.addfile(member, io.BytesIO(file.content))
+        self.ssh("umask 022; tar -C / -x && systemctl daemon-reload", input=archive.getvalue())
+
+    def clean(self) -> None:
+        """Stops and removes all that was put here."""
+        self.ssh(_CLEAN)
+        self.running = {}
+
+    def show(self, unit: str, *properties: str) -> list[str]:
+        """Properties of a unit, in the order in which they are asked for."""
+        words = " ".join(f"-p {name}" for name in properties)
+        lines = self.ssh(f"systemctl show {words} {unit}").text.splitlines()
+        found = dict(line.split("=", 1) for line in lines)
+        return [found[name] for name in properties]
+
+    def read(self, path: str) -> bytes:
+        """A file of the node, empty while it is not there."""
+        return self.ssh(f"cat {path} 2>/dev/null", check=False).stdout
+
+    def within(self, container: str, script: str) -> str:
+        """What a shell command in a container prints."""
+        return self.ssh(f"podman exec {container} sh -c '{script}'").text
+
+    def fetch(self, port: int, path: str = "/") -> str:
+        """What the node answers to the lab's network over HTTP; empty while it does not."""
+        try:
+            connection = HTTPConnection(self.node.address, port, timeout=3)
+            connection.sock = self.lab.network.open_socket()
+            connection.sock.settimeout(3)
+            connection.sock.connect((self.node.address, port))
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except OSError:
+            return ""
+
+    def log(self, unit: str, wanted: str) -> str:
+        """The unit's log as soon as `wanted` is in it."""
+        command = f"journalctl --sync; journalctl -q --no-pager -o short-precise -u {unit}"
+        return wait_until(
+            lambda: text if wanted in (text := self.ssh(command).text) else "",
+            20,
+            f"{wanted!r} in the log of {unit}",
+        )
+
+    def wait_active(self, *units: str, timeout: float = 20) -> None:
+        """Waits until all of these units are active."""
+        command = f"systemctl is-active {' '.join(units)}"
+        wait_until(
+            lambda: set(self.ssh(command, check=False).text.split()) == {"active"},
+            timeout,
+            f"{' and '.join(units)} to be active",
+        )

@@ -1,0 +1,106 @@
+"""The examples as a person would use them: copied, given nodes, built, applied, and used."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.live.cloud_for_tests import LiveCloud
+from tests.live.lab_harness import wait_until
+
+from skerry.edge.run import run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def operator(cloud: LiveCloud, tmp_path: Path) -> Iterator[LiveCloud]:
+    """Another folder of the session's cloud; what it deploys goes when `cloud` is emptied."""
+    yield cloud.second_operator(tmp_path / "example")
+
+
+def deploy(operator: LiveCloud, name: str) -> None:
+    """Puts an example in the place of what the folder has, with its own placements."""
+    for part in ("pods", "images"):
+        shutil.copytree(EXAMPLES / name / part, operator.folder / part, dirs_exist_ok=True)
+    placements = (EXAMPLES / name / "cloud.yaml").read_text().partition("\nrun:\n")[2]
+    (operator.folder / "cloud.yaml").write_text(f"{operator.header}run:\n{placements}")
+    operator.skerry("image", "build")
+    operator.skerry("apply", "--yes", "-m", f"the example {name}")
+
+
+def nodes_of(operator: LiveCloud, workload: str) -> list[str]:
+    """The nodes on which a workload runs, by the node's own words."""
+    found = []
+    for node in operator.addresses:
+        listed = operator.ssh(node, "systemctl list-units --plain --no-legend 'skerry-*.service'")
+        if f"skerry-{workload}." in listed.text:
+            found.append(node)
+    return found
+
+
+def page(operator: LiveCloud, node: str) -> str:
+    """What the node answers on port 8080, asked over the lab's network."""
+    asked = operator.lab.inside("curl", "-s", "-m", "2", f"http://{operator.addresses[node]}:8080/")
+    return run(asked, check=False).text
+
+
+def wait_for_page(operator: LiveCloud, node: str, words: str) -> None:
+    """Waits until the node's page has these words."""
+    wait_until(lambda: words in page(operator, node), 10, f"{words!r} from {node}")
+
+
+def count_words(operator: LiveCloud, text: str) -> str:
+    """The answer of the queue's worker to one job, submitted by a client in its pod."""
+    command = (
+        "exec",
+        "-i",
+        "queue",
+        "-c",
+        "worker",
+        "--",
+        "gearman",
+        "-h",
+        "127.0.0.1",
+        "-f",
+        "wc",
+    )
+    return operator.skerry(*command, typed=text).text.strip()
+
+
+def test_hello(operator: LiveCloud) -> None:
+    deploy(operator, "hello")
+    [node] = nodes_of(operator, "hello")
+    wait_for_page(operator, node, "Hello from an archipelago")
+
+
+def test_queue(operator: LiveCloud) -> None:
+    deploy(operator, "queue")
+    assert len(nodes_of(operator, "queue")) == 1
+    assert count_words(operator, "the quick brown fox\n") == "4"
+
+
+def test_fleet(operator: LiveCloud) -> None:
+    deploy(operator, "fleet")
+    assert nodes_of(operator, "beat") == list(operator.addresses)
+    nodes = nodes_of(operator, "web")
+    assert len(nodes) == 2
+    for node in nodes:
+        wait_for_page(operator, node, "Hello from the fleet")
+    wait_until(
+        lambda: operator.skerry("logs", "beat").text.count("MiB available") >= 3,
+        10,
+        "a line of each node's beat",
+    )
+
+
+def test_demo(operator: LiveCloud) -> None:
+    deploy(operator, "demo")
+    nodes = nodes_of(operator, "hello")
+    assert len(nodes) == 2
+    for node in nodes:
+        wait_for_page(operator, node, "Hello")
+    assert count_words(operator, "one two three") == "3"
+    assert "nothing to change" in operator.skerry("apply", "--yes").text

@@ -1,0 +1,44 @@
+"""The examples are valid as they lie here, and those that the demo repeats are the same."""
+
+from __future__ import annotations
+
+from filecmp import dircmp
+from pathlib import Path
+
+import pytest
+
+from skerry.load.cloud import load_cloud
+from skerry.load.image import load_images
+from tests.unit.sources import ROOT
+
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_valid_and_complete(folder: Path) -> None:
+    cloud = load_cloud(folder)
+    assert cloud.name == folder.name
+    assert (folder / "README.md").exists()
+    used = {
+        container.image
+        for workload in cloud.workloads.values()
+        for container in workload.spec.containers
+    }
+    assert used == {source.reference for source in load_images(folder).values()}
+
+
+def test_there_are_the_examples_that_documents_name() -> None:
+    assert [folder.name for folder in EXAMPLES] == ["demo", "fleet", "hello", "queue"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("demo/images/hello", "hello/images/hello"),
+        ("demo/images/queue", "queue/images/queue"),
+        ("fleet/images/web", "hello/images/hello"),
+    ],
+)
+def test_repeated_images_are_the_same(ours: str, theirs: str) -> None:
+    compared = dircmp(ROOT / "examples" / ours, ROOT / "examples" / theirs)
+    assert not (compared.left_only or compared.right_only or compared.diff_files)

@@ -1,0 +1,149 @@
+"""The health gate's decision, by a table, and the wait for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skerry_node.health import FAILED, HEALTHY, WAITING, Acted, judge, wait_for_health
+from tests.unit.node_machine import Events, Machine
+from tests.unit.wire_examples import unit_entry
+
+AT = 100.0
+
+
+def shown(**different: str) -> dict[str, str]:
+    """What systemctl shows of a unit that has run since 0.2 s after the action."""
+    running = {
+        "LoadState": "loaded",
+        "ActiveState": "active",
+        "SubState": "running",
+        "Result": "success",
+        "NRestarts": "0",
+        "ExecMainStatus": "0",
+        "ActiveEnterTimestampMonotonic": "100200000",
+        "InactiveEnterTimestampMonotonic": "0",
+    }
+    return {**running, **different}
+
+
+@pytest.mark.parametrize(
+    ("verb", "entry", "properties", "now", "verdict", "why"),
+    [
+        ("start", {}, shown(), 100.6, WAITING, ""),
+        ("start", {}, shown(), 100.8, HEALTHY, ""),
+        ("start", {}, shown(Job="77"), 100.8, WAITING, ""),
+        # Active already when it was to be started: that counts from then on.
+        ("start", {}, shown(ActiveEnterTimestampMonotonic="5000000"), 100.1, HEALTHY, ""),
+        # The restart's job has not run yet: what is active is the old one.
+        ("restart", {}, shown(ActiveEnterTimestampMonotonic="5000000"), 100.8, WAITING, ""),
+        ("reload", {}, shown(ActiveEnterTimestampMonotonic="5000000"), 100.1, WAITING, ""),
+        ("reload", {}, shown(ActiveEnterTimestampMonotonic="5000000"), 100.8, HEALTHY, ""),
+        ("reload", {}, shown(ActiveState="reloading"), 100.8, WAITING, ""),
+        ("start", {}, shown(ActiveState="activating", SubState="start"), 100.8, WAITING, ""),
+        (
+            "start",
+            {"deadline": 5.0},
+            shown(ActiveState="activating", SubState="start"),
+            105.1,
+            FAILED,
+            "not healthy within 5 s: activating/start",
+        ),
+        (
+            "start",
+            {},
+            shown(ActiveState="failed", Result="exit-code", ExecMainStatus="3"),
+            100.1,
+            FAILED,
+            "exit status 3",
+        ),
+        ("start", {}, shown(ActiveState="failed", Result="oom-kill"), 100.1, FAILED, "oom-kill"),
+        ("start", {}, shown(ActiveState="failed", Result="timeout"), 100.1, FAILED, "timeout"),
+        # It had failed before, and its new start is still in the queue.
+        ("start", {}, shown(ActiveState="failed", Job="5"), 100.1, WAITING, ""),
+        ("start", {}, shown(LoadState="not-found"), 100.1, FAILED, "no such unit"),
+        ("start", {}, shown(LoadState="bad-setting"), 100.1, FAILED, "bad-setting"),
+        ("start", {}, shown(LoadState="masked"), 100.1, FAILED, "masked"),
+        ("start", {}, shown(NRestarts="2"), 100.8, HEALTHY, ""),
+        ("start", {}, shown(NRestarts="3"), 100.8, FAILED, "started again 3 times"),
+        (
+            "start",
+            {},
+            shown(ActiveState="activating", SubState="auto-restart", NRestarts="1"),
+            102.0,
+            WAITING,
+            "",
+        ),
+        # It ended before the action; the start is still to come.
+        (
+            "start",
+            {},
+            shown(ActiveState="inactive", InactiveEnterTimestampMonotonic="99000000"),
+            100.1,
+            WAITING,
+            "",
+        ),
+        (
+            "start",
+            {},
+            shown(ActiveState="inactive", InactiveEnterTimestampMonotonic="100300000"),
+            100.4,
+            FAILED,
+            "ended by itself (exit status 0)",
+        ),
+        (
+            "start",
+            {"completes": True},
+            shown(ActiveState="inactive", InactiveEnterTimestampMonotonic="100300000"),
+            100.4,
+            HEALTHY,
+            "",
+        ),
+        (
+            "restart",
+            {"completes": True},
+            shown(ActiveState="inactive", InactiveEnterTimestampMonotonic="99000000"),
+            100.4,
+            WAITING,
+            "",
+        ),
+        ("start", {"settle": 0.0}, shown(), 100.2, HEALTHY, ""),
+    ],
+)
+def test_judge(
+    verb: str,
+    entry: dict[str, Any],
+    properties: dict[str, str],
+    now: float,
+    verdict: str,
+    why: str,
+) -> None:
+    acted = Acted(unit_entry(**entry), verb, AT)
+    found, reason = judge(acted, properties, now)
+    assert found == verdict
+    assert why in reason
+
+
+def test_restarts_from_before_do_not_count() -> None:
+    acted = Acted(unit_entry(), "reload", AT, restarts_before=7)
+    assert judge(acted, shown(NRestarts="7"), 101.0)[0] == HEALTHY
+    assert judge(acted, shown(NRestarts="10"), 101.0)[0] == FAILED
+    # A start by hand begins to count from 0.
+    assert judge(acted, shown(NRestarts="1"), 101.0)[0] == HEALTHY
+
+
+def test_one_failed_unit_ends_the_wait_for_all(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.running["good.service"] = machine.failed["bad.service"] = "x"
+    machine.entered["good.service"] = time.monotonic()
+    acted = {
+        name: Acted(unit_entry(settle=60.0, deadline=90.0), "start", time.monotonic())
+        for name in ("good.service", "bad.service")
+    }
+    events = Events()
+    failed = wait_for_health(machine.host, acted, events)
+    assert failed == {"bad.service": "exit status 3"}
+    assert [event["unit"] for event in events] == ["bad.service"]

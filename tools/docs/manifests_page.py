@@ -1,0 +1,116 @@
+"""``docs/manifests.md``: every field of every file of a cloud folder, from the model."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import inspect
+from tools.docs.structs import docstring, fields_table
+
+from skerry.load.unknown import HONOURED_KINDS, kubernetes_fields, kubernetes_names
+from skerry.model.cloud import CloudFile
+from skerry.model.configmap import ConfigMap
+from skerry.model.deployment import Deployment
+from skerry.model.pod import Pod
+
+ROOTS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
+    ("cloud.yaml", "Nodes, and what runs where.", CloudFile),
+    ("Pod", "In a file below `pods/`.", Pod),
+    ("Deployment", "In a file below `pods/`.", Deployment),
+    ("ConfigMap", "In any file below `pods/`; pods of every file can use it.", ConfigMap),
+)
+HEAD = """\
+# The files of a cloud folder
+
+`cloud.yaml` says which nodes there are and what runs where. The files below `pods/` are plain
+Kubernetes manifests, several to a file if you like, with `---` between them; `kubectl` takes
+them as they are. `skerry schema` prints the same as JSON Schema for your editor.
+
+A field that is not listed here is an error with its file, line and column: nothing is ignored.
+`null` for an optional field means that it is not given. `skerry check` shows all errors at once.
+"""
+KUBERNETES_HEAD = """\
+## What Kubernetes has and Skerry refuses
+
+Kinds: everything but {honoured}. The message for a field that
+Kubernetes has (version {version}) differs from the one for a typing error. Not honoured:
+
+| in | fields |
+|---|---|
+"""
+CHECKS = """\
+## What is checked beyond single fields
+
+- A placement's `pod` is a file of the folder that holds one Pod or Deployment; with several,
+  `FILE#NAME` says which. It cannot lead out of the folder.
+- Names in `nodes` are nodes of the cloud, and a wildcard means at least one.
+- ConfigMaps, their keys and volumes that a pod refers to exist; names, ports, mount paths and
+  variables are given once; a volume has exactly one source; a ConfigMap's name is given once in
+  the whole folder.
+- A Deployment's selector matches the labels of its template, and its pods restart always.
+- A port of a node is taken once: by two pods that are certain to be on one node, or by more
+  replicas of one than there are nodes.
+- Text is text: `8080`, `yes` and `on` without quotes are numbers and truth values in YAML, so a
+  field that wants text refuses them and says to quote.
+"""
+
+
+def render_page() -> str:
+    """The page."""
+    lines = [HEAD]
+    seen: set[type] = set()
+    for title, words, root in ROOTS:
+        lines += [f"## {title}", "", words, ""]
+        for kind in structs_below(root):
+            if kind in seen:
+                continue
+            seen.add(kind)
+            if kind is not root:
+                lines += [f"### {kind.__name__}", ""]
+            lines += [docstring(kind), ""]
+            table = fields_table(kind)
+            lines += [*table, ""] if len(table) > 2 else ["It has no fields.", ""]
+    version = kubernetes_names()["version"]
+    honoured = ", ".join(HONOURED_KINDS)
+    lines.append(KUBERNETES_HEAD.format(honoured=honoured, version=version).rstrip("\n"))
+    lines += refused_fields(sorted(seen, key=lambda kind: kind.__name__))
+    lines += ["", CHECKS.rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def structs_below(root: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    """The struct and all that its fields are made of, in the order of the fields."""
+    found: list[type[msgspec.Struct]] = []
+
+    def visit(kind: inspect.Type) -> None:
+        if isinstance(kind, inspect.StructType):
+            if kind.cls in found or kind.cls.__name__ == "Origin":
+                return
+            found.append(kind.cls)
+            for field in kind.fields:
+                visit(field.type)
+        for name in ("type", "item_type", "key_type", "value_type"):
+            below = getattr(kind, name, None)
+            if isinstance(below, inspect.Type):
+                visit(below)
+        if isinstance(kind, inspect.UnionType):
+            for one in kind.types:
+                visit(one)
+
+    visit(inspect.type_info(root))
+    return found
+
+
+def refused_fields(kinds: list[type]) -> list[str]:
+    """A row per type: the fields that Kubernetes has there and the model has not."""
+    lines = []
+    for kind in kinds:
+        described = inspect.type_info(kind)
+        assert isinstance(described, inspect.StructType)
+        ours = {field.encode_name for field in described.fields} | {described.tag_field}
+        theirs = [name for name in kubernetes_fields(kind.__name__) if name not in ours]
+        if theirs:
+            words = re.sub(r"(\S+)", r"`\1`", " ".join(theirs))
+            lines.append(f"| {kind.__name__} | {words.replace(' ', ', ')} |")
+    return lines
