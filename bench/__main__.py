@@ -105,6 +105,8 @@ def bench_noop(cloud: Path, ansible: Ansible, pyinfra: Pyinfra, *, rounds: int) 
     theirs: dict[str, list[Run]] = {ansible.name: [], pyinfra.name: []}
     for number in range(1, rounds + 1):
         for peer in (ansible, pyinfra):
+            # While a peer took its time our connections may have closed: open them again.
+            noop_apply(cloud)
             ours.append(noop_apply(cloud))
             theirs[peer.name].append(peer.run())
         words = [f"{name} {runs[-1].wall:.2f} s" for name, runs in theirs.items()]

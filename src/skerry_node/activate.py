@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 
 from skerry_node.fault import NodeFault
 from skerry_node.files import Found, Owners, in_the_way, look, missing_folders
+from skerry_node.following import follow_switch
 from skerry_node.host import Host
 from skerry_node.journal import (
     CONFIRMED,
@@ -18,24 +18,21 @@ from skerry_node.journal import (
     try_move_journal,
     try_read_journal,
 )
-from skerry_node.lock import give_lock_back, hold_lock, try_renew
+from skerry_node.lock import give_lock_back, hold_lock
 from skerry_node.recover import recover
-from skerry_node.store import ACTIVE, FAILED, PENDING, PREVIOUS, Store
+from skerry_node.store import FAILED, PENDING, Store
 from skerry_node.switch import events_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional
 
     from skerry_node.host import Emit
     from skerry_node.wire import Manifest
 
 _PAUSE = 0.02
-# How long the transient unit may take to begin before it counts as gone, and how long a switch
-# may take to end after it was confirmed, in seconds.
-_BEGINS_WITHIN = 15.0
+# How long a switch may take to end after it was confirmed, in seconds.
 _ENDS_WITHIN = 10.0
-_RENEW_PAUSE = 20.0
 _AGAIN = "run the command again: it plans anew"
 
 
@@ -81,7 +78,7 @@ def run_activate(
     store.add_generation(number, manifest, record, request)
     _remove_old_events(host, number)
     start_switch(host, number)
-    return follow(host, number, args["token"], emit)
+    return follow_switch(host, number, args["token"], emit)
 
 
 def run_rejoin(
@@ -101,7 +98,7 @@ def run_rejoin(
             "generation %d was never begun: nothing was changed" % number,
             _AGAIN,
         )
-    return follow(host, number, args["token"], emit)
+    return follow_switch(host, number, args["token"], emit)
 
 
 def run_confirm(
@@ -194,69 +191,6 @@ def start_switch(host: Host, number: int) -> None:
         finished.raise_unless_done()
 
 
-def follow(host: Host, number: int, token: str, emit: Emit) -> Dict[str, Any]:
-    """Passes the switch's events on until it is healthy or over; its result.
-
-    Where the switch was ended from outside (killed, or by a reboot), the node is mended here.
-    """
-    path, offset = events_path(host, number), 0
-    heard = renewed = time.monotonic()
-    while True:
-        events, offset = _read_events(path, offset)
-        for event in events:
-            heard = time.monotonic()
-            if event["event"] == "healthy" and not _is_over(host, number):
-                return _result("healthy")
-            if event["event"] == "end":
-                return _result_of(event)
-            if event["event"] != "healthy":
-                emit(event)
-        if time.monotonic() - renewed > _RENEW_PAUSE:
-            renewed = time.monotonic()
-            try_renew(host, token)
-        if not events and _has_died(host, number, time.monotonic() - heard, offset):
-            events, offset = _read_events(path, offset)
-            for event in events:
-                if event["event"] == "end":
-                    return _result_of(event)
-            return _mend(host, number, emit)
-        time.sleep(_PAUSE)
-
-
-def _has_died(host: Host, number: int, silent: float, offset: int) -> bool:
-    """Whether no switch is running that could still say something."""
-    if is_switch_running(host):
-        return False
-    # Before its first event it may not have begun: systemd was told to start it, not waited for.
-    if offset == 0 and try_read_journal(host) is None:
-        recorded = Store(host).record(number).get("state")
-        return recorded != PENDING or silent > _BEGINS_WITHIN
-    return True
-
-
-def _mend(host: Host, number: int, emit: Emit) -> Dict[str, Any]:
-    """The result of a switch that ended without a word."""
-    recovered = recover(host, emit)
-    store = Store(host)
-    if store.current_number() == number:
-        return _result("healthy")
-    state = str(store.record(number).get("state", FAILED))
-    if state in (PENDING, ACTIVE, PREVIOUS):
-        state = FAILED
-        store.update_record(number, state=FAILED)
-    problem = recovered["problem"] if recovered is not None else ""
-    error = "the switch was ended from outside"
-    return dict(_result(state), error=error, undo_failed=problem)
-
-
-def _is_over(host: Host, number: int) -> bool:
-    """Whether a switch that said ``healthy`` has gone back since, or nobody waits any more."""
-    entry = try_read_journal(host)
-    if entry is None or entry["number"] != number:
-        return Store(host).current_number() != number
-    return bool(entry["phase"] != HEALTHY) or not is_switch_running(host)
-
-
 def _confirm(host: Host, number: int, emit: Emit) -> None:
     entry = try_read_journal(host)
     if entry is not None and entry["boot"] != host.boot_id():
@@ -307,34 +241,12 @@ def _foreign(found: Found) -> str:
     return "a %s is there already" % found.kind
 
 
-def _read_events(path: str, offset: int) -> Tuple[List[Dict[str, Any]], int]:
-    """The whole lines that were written since the offset, and the new one."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            content = file.read()
-    except FileNotFoundError:
-        return [], offset
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
-
-
 def _remove_old_events(host: Host, number: int) -> None:
     """The file of events is empty at first; those of earlier switches go."""
     folder = os.path.dirname(events_path(host, number))
     for name in os.listdir(folder):
         if name.startswith("switch-"):
             os.unlink(os.path.join(folder, name))
-
-
-def _result(state: str) -> Dict[str, Any]:
-    return {"state": state, "failed": [], "error": "", "undo_failed": "", "notes": []}
-
-
-def _result_of(event: Dict[str, Any]) -> Dict[str, Any]:
-    state = "healthy" if event["state"] == "active" else event["state"]
-    keys = ("failed", "error", "undo_failed")
-    return dict(_result(state), **{key: event[key] for key in keys})
 
 
 def _ignore_hangup() -> None:

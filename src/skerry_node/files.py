@@ -238,10 +238,9 @@ class Replacement:
         """Removes what an interrupted run may have staged."""
         for path in {**self.before, **self.after}:
             temporary = temporary_of(self.host.path(path))
-            try:
+            # Looked at first: on a read-only file system even removing nothing is an error.
+            if os.path.lexists(temporary):
                 os.unlink(temporary)
-            except (FileNotFoundError, NotADirectoryError):
-                pass
 
     def _remove_folders(self, removals: List[str]) -> None:
         needed = {folder for path in self.after for folder in folders_above(path)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from skerry_node.units import number_of, show
+from skerry_node.units import has_lost_its_container, number_of, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +41,13 @@ class Acted:
         self.restarts_before = restarts_before
 
 
-def judge(acted: Acted, properties: Properties, now: float) -> Verdict:
+def judge(acted: Acted, properties: Properties, now: float, *, is_hollow: bool = False) -> Verdict:
     """``healthy``, ``waiting`` or ``failed``, and why; `now` is on the monotonic clock.
 
     Healthy is a unit that has been active for `settle` seconds without a break, or, where it
     `completes`, has ended with success. Failed is one that systemd gave up, that is started
-    again and again, that ended by itself, or whose `deadline` is over.
+    again and again, that ended by itself, or whose `deadline` is over. A hollow one is active
+    but has lost its container: systemd will notice.
     """
     entry = acted.entry
     load, active = properties.get("LoadState", ""), properties.get("ActiveState", "")
@@ -68,7 +69,7 @@ def judge(acted: Acted, properties: Properties, now: float) -> Verdict:
     late = active != "deactivating" and now - begun > entry["deadline"]
     if active == "failed" and not has_job:
         return FAILED, _ending(properties)
-    if active == "active" and not has_job:
+    if active == "active" and not has_job and not is_hollow:
         entered = number_of(properties, "ActiveEnterTimestampMonotonic") / 1e6
         is_new = acted.verb != "restart" or entered >= acted.at
         if (
@@ -83,6 +84,8 @@ def judge(acted: Acted, properties: Properties, now: float) -> Verdict:
             return HEALTHY, ""
     if late:
         shown = "%s/%s" % (active, properties.get("SubState", ""))
+        if is_hollow:
+            shown += ", but its container has ended"
         return FAILED, "not healthy within %g s: %s" % (entry["deadline"], shown)
     return WAITING, active
 
@@ -102,7 +105,8 @@ def wait_for_health(
         states = show(host, sorted(waiting))
         now = time.monotonic()
         for unit, properties in states.items():
-            verdict, why = judge(waiting[unit], properties, now)
+            is_hollow = has_lost_its_container(host, properties)
+            verdict, why = judge(waiting[unit], properties, now, is_hollow=is_hollow)
             if verdict == WAITING:
                 continue
             taken = round(now - waiting.pop(unit).at, 3)

@@ -65,8 +65,19 @@ class FileLock:
 
     def try_acquire(self) -> bool:
         """Takes the lock if it is free."""
+        return self._try(fcntl.LOCK_EX)
+
+    def is_free(self) -> bool:
+        """Whether nobody holds it. Looks do not stand in each other's way, but in that of a
+        holder to be: who wants the lock tries more than once."""
+        found = self._try(fcntl.LOCK_SH)
+        if found:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        return found
+
+    def _try(self, kind: int) -> bool:
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

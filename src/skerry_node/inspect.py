@@ -19,9 +19,16 @@ from __future__ import annotations
 import json
 import re
 
+from skerry_node.fault import NodeFault
+from skerry_node.host import Host
+from skerry_node.store import Store
+from skerry_node.units import show, state_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
+
+    from skerry_node.host import Emit
 
 # The kernel's number for a TCP socket that listens (include/net/tcp_states.h), in
 # /proc/PID/net/tcp; a UDP socket that nobody is connected to has 07 there.
@@ -29,13 +36,11 @@ _LISTENS = {"tcp": "0A", "udp": "07"}
 _PODMAN_DEADLINE = 20.0
 
 
-def run_inspect(args: Dict[str, Any], streams: object, emit: object) -> Dict[str, Any]:
-    """The op."""
-    from skerry_node.host import Host
-    from skerry_node.store import Store
-    from skerry_node.units import show, state_of
-
-    host = Host()
+def run_inspect(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op; looks only, and needs no lock."""
+    host = host or Host()
     store = Store(host)
     number = store.current_number()
     wanted = args.get("workloads")
@@ -44,30 +49,18 @@ def run_inspect(args: Dict[str, Any], streams: object, emit: object) -> Dict[str
         for unit, entry in store.manifest(number)["units"].items()
         if wanted is None or entry["workload"] in wanted
     }
-    return inspect_units(
-        dict(units),
-        {unit: state_of(found) for unit, found in show(host, list(units)).items()},
-        wants_containers=bool(args.get("containers")),
-        generation=number,
-    )
-
-
-def inspect_units(
-    units: Dict[str, Any], states: Dict[str, Any], *, wants_containers: bool, generation: int
-) -> Dict[str, Any]:
-    """The answer for these units of the active generation."""
     containers: Dict[str, Any] = {}
     error = ""
-    if wants_containers:
+    if args.get("containers"):
         names = {unit: name for unit in units for name in [container_name(unit)] if name}
-        containers, error = _inspect_containers(names)
+        containers, error = inspect_containers(host, names)
     has_ports = any(one["published"] for one in containers.values())
     return {
-        "generation": generation,
+        "generation": number,
         "units": units,
-        "states": states,
+        "states": {unit: state_of(found) for unit, found in show(host, sorted(units)).items()},
         "containers": containers,
-        "routed": routed_ports() if has_ports else None,
+        "routed": routed_ports(host) if has_ports else None,
         "error": error,
     }
 
@@ -81,31 +74,20 @@ def container_name(unit: str) -> str:
     return unit[: -len(".service")]
 
 
-def routed_ports() -> Optional[List[str]]:
+def routed_ports(host: Host) -> Optional[List[str]]:
     """The node's ports that a rule of the kernel's packet filter leads elsewhere."""
     try:
         # Rules of iptables-legacy are not in nft's answer.
-        with open("/proc/net/ip_tables_names") as file:
+        with open(host.path("/proc/net/ip_tables_names")) as file:
             if "nat" in file.read().split():
                 return None
     except OSError:
         pass
-    import subprocess
-
     try:
-        finished = subprocess.run(
-            ["nft", "--numeric", "list", "ruleset"],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_PODMAN_DEADLINE,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        finished = host.commands.run("nft", "--numeric", "list", "ruleset")
+    except NodeFault:
         return None
-    if finished.returncode != 0:
-        return None
-    return parse_routed_ports(finished.stdout.decode("utf-8", "replace"))
+    return parse_routed_ports(finished.text) if finished.status == 0 else None
 
 
 def parse_routed_ports(ruleset: str) -> List[str]:
@@ -115,34 +97,24 @@ def parse_routed_ports(ruleset: str) -> List[str]:
     return sorted({"%s/%s" % (port, protocol.lower()) for protocol, port in found})
 
 
-def _inspect_containers(names: Dict[str, str]) -> Tuple[Dict[str, Any], str]:
-    """One call of Podman for all; what does not exist is left out of the answer."""
+def inspect_containers(host: Host, names: Dict[str, str]) -> Tuple[Dict[str, Any], str]:
+    """The containers by unit, of names by unit, with one call of Podman; and what it said where
+    it failed. What does not exist is left out of the answer."""
     if not names:
         return {}, ""
-    # Here, because most requests do without it: importing it takes 8 ms on a small node.
-    import subprocess
-
-    command = ["podman", "container", "inspect", *names.values()]
     try:
-        finished = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=_PODMAN_DEADLINE,
+        finished = host.commands.run(
+            "podman", "container", "inspect", *names.values(), deadline=_PODMAN_DEADLINE
         )
-    except FileNotFoundError:
-        return {}, "podman is not installed"
-    except subprocess.TimeoutExpired:
-        return {}, "podman did not answer within %g s" % _PODMAN_DEADLINE
-    try:
-        found = json.loads(finished.stdout or b"[]")
+        found = json.loads(finished.stdout or b"[]") or []
+    except NodeFault as fault:
+        return {}, fault.message
     except ValueError:
-        return {}, finished.stderr.decode("utf-8", "replace").strip()[-500:] or "no JSON"
-    if not found and finished.returncode not in (0, 125):
-        return {}, finished.stderr.decode("utf-8", "replace").strip()[-500:]
-    by_name = {str(one.get("Name", "")).lstrip("/"): one for one in found or []}
+        return {}, finished.words[-500:]
+    # 125: some name is no container; the others are in the answer.
+    if not found and finished.status not in (0, 125):
+        return {}, finished.words[-500:]
+    by_name = {str(one.get("Name", "")).lstrip("/"): one for one in found}
     by_pod = {one["Pod"]: one for one in by_name.values() if one.get("Pod") and _is_infra(one)}
     answer = {}
     for unit, name in names.items():

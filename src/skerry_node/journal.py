@@ -19,6 +19,8 @@ whatever ends the process: a journal whose lock is free belongs to nobody.
 
 from __future__ import annotations
 
+import time
+
 from skerry_node.durable import remove_durable, try_read_json, write_json
 from skerry_node.host import FileLock
 from skerry_node.store import ACTIVE, Store
@@ -42,22 +44,25 @@ def guard(host: Host) -> FileLock:
     return FileLock(host.state_path("guard")).acquire()
 
 
-def try_hold_switch(host: Host) -> Optional[FileLock]:
-    """The lock of a running switch, or None while another process has it."""
+def try_hold_switch(host: Host, patience: float = 1.0) -> Optional[FileLock]:
+    """The lock of a running switch, or None while another process has it.
+
+    It is tried for `patience` seconds: somebody may be looking at it just now.
+    """
     lock = FileLock(host.state_path("switching"))
-    if lock.try_acquire():
-        return lock
-    lock.close()
-    return None
+    until = time.monotonic() + patience
+    while not lock.try_acquire():
+        if time.monotonic() > until:
+            lock.close()
+            return None
+        time.sleep(0.005)
+    return lock
 
 
 def is_switch_running(host: Host) -> bool:
     """Whether the process of a switch is alive."""
-    lock = try_hold_switch(host)
-    if lock is None:
-        return True
-    lock.close()
-    return False
+    with FileLock(host.state_path("switching")) as lock:
+        return not lock.is_free()
 
 
 def try_read_journal(host: Host) -> Optional[Entry]:

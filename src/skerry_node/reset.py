@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from skerry_node.bootstrap_site import Finding
     from skerry_node.wire import Manifest
 
-_CONFIG = "/etc/skerry"
-
 
 def run_reset(args: Dict[str, Any], streams: Any, emit: Callable[..., None]) -> Dict[str, Any]:
     """Removes everything, with the lock that ``token`` holds; or, with ``check``, says what.
@@ -73,8 +71,7 @@ def look_at_units(site: Site) -> Finding:
 def look_at_files(site: Site) -> Finding:
     """The files of the active generation, with the folders that are empty without them."""
     paths = [path for path in current_manifest()["files"] if _is_there(site, path)]
-    extra = [_CONFIG] if os.path.isdir(site.path(_CONFIG)) else []
-    if not paths and not extra:
+    if not paths:
         return fine("none")
 
     def remove() -> str:
@@ -82,12 +79,10 @@ def look_at_files(site: Site) -> Finding:
             os.unlink(site.path(path))
         for folder in made_folders():
             remove_if_empty(site, folder)
-        if extra:
-            shutil.rmtree(site.path(_CONFIG))
         site.run("systemctl", "daemon-reload")
         return "%d removed" % len(paths)
 
-    return change("remove " + ", ".join(sorted(paths) + extra), remove)
+    return change("remove " + ", ".join(sorted(paths)), remove)
 
 
 def look_at_containers(site: Site) -> Finding:

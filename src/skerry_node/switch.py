@@ -30,13 +30,14 @@ from skerry_node.journal import (
 from skerry_node.lock import try_renew
 from skerry_node.recover import start_for, stop_for, undo, words_of
 from skerry_node.store import FAILED, UNCONFIRMED, Store
-from skerry_node.units import read_log, reload_systemd, sync_log
+from skerry_node.units import explain_missing, read_log, reload_systemd, show, sync_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List
 
     from skerry_node.host import Emit
+    from skerry_node.wire import Manifest
 
     Ended = Dict[str, Any]
 
@@ -145,9 +146,16 @@ def _forward(
     if reasons:
         sync_log(host)
     return [
-        {"unit": unit, "reason": why, "log": read_log(host, unit, LOG_LINES)}
+        {"unit": unit, "reason": why, "log": _log_of(host, unit, after)}
         for unit, why in sorted(reasons.items())
     ]
+
+
+def _log_of(host: Host, unit: str, tree: Manifest) -> List[str]:
+    """The end of a failed unit's log, or why there is no such unit."""
+    if show(host, [unit])[unit].get("LoadState") == "not-found":
+        return explain_missing(host, tree["units"][unit]["files"])[-LOG_LINES:]
+    return read_log(host, unit, LOG_LINES)
 
 
 def _record_large_files(host: Host, store: Store, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from skerry_node.fault import NodeFault
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,MemoryCurrent,Job,"
-    "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic"
+    "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,ControlGroup"
 )
 # How systemd prints a number that is not known: words, or the largest number there is.
 _UNKNOWN = ("", "[not set]", "18446744073709551615")
 STOP_DEADLINE = 150.0
+_QUADLET = "/usr/lib/systemd/system-generators/podman-system-generator"
 
 
 def start_show(host: Host, units: Sequence[str]) -> Optional[Child]:
@@ -148,6 +150,21 @@ def read_log(host: Host, unit: str, lines: int) -> List[str]:
         return ["(no log: %s)" % fault.message]
 
 
+def explain_missing(host: Host, files: Sequence[str]) -> List[str]:
+    """Why Quadlet made no units of these files: what its generator says of them."""
+    names = [os.path.basename(path) for path in files]
+    try:
+        words = host.commands.run(_QUADLET, "--dryrun").stderr.decode("utf-8", "replace")
+    except NodeFault:
+        return []
+    lines = (line.partition("]: ")[2] or line for line in words.splitlines())
+    return [
+        line
+        for line in lines
+        if any(name in line for name in names) and not line.startswith("Loading ")
+    ]
+
+
 def sync_log(host: Host) -> None:
     """Waits until the journal has written what it was told so far."""
     try:
@@ -155,3 +172,26 @@ def sync_log(host: Host) -> None:
     except NodeFault:
         # Lines may be missing at the end; that is all.
         return
+
+
+def has_lost_its_container(host: Host, properties: Properties) -> bool:
+    """Whether the unit's container has ended though systemd has not noticed yet.
+
+    Podman's supervisor (conmon) is in the folder ``runtime`` of the unit's cgroup and what it
+    runs in ``libpod-payload-ID``; between the container's end and conmon's the unit still counts
+    as active, for longer the busier the machine is. A unit without these folders has lost
+    nothing.
+    """
+    cgroup = properties.get("ControlGroup", "")
+    folder = host.path("/sys/fs/cgroup" + cgroup)
+    if not cgroup or not os.path.isdir(os.path.join(folder, "runtime")):
+        return False
+    for name in os.listdir(folder):
+        if name.startswith("libpod-payload-"):
+            try:
+                with open(os.path.join(folder, name, "cgroup.events")) as file:
+                    if "populated 1" in file.read():
+                        return False
+            except OSError:
+                continue
+    return True

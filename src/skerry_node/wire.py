@@ -96,8 +96,9 @@ class Generation(TypedDict):
     """One generation in a node's history.
 
     `when` is seconds since 1970 by the operator's clock; `state` is ``active``, ``previous``,
-    ``failed`` (rolled back) or ``unconfirmed`` (rolled back after a lost connection);
-    `rollback_of` is the number that this one brought back, if any; `changes` are lines of text.
+    ``failed`` (rolled back), ``unconfirmed`` (rolled back because nobody confirmed it), or
+    ``pending`` (its switch has not ended); `rollback_of` is the number that this one brought
+    back, if any; `changes` are lines of text.
     """
 
     number: int
@@ -112,8 +113,9 @@ class Generation(TypedDict):
 class LockEntry(TypedDict):
     """Who is at work on a node: `who` (``user@host``), `why`, `since` (seconds since 1970).
 
-    `token` is known to the holder alone. `expires` is when the lock counts as stale: no exchange
-    has renewed it. `boot` is the node's boot id: a lock of an earlier boot is stale.
+    `token` is known to the holder alone and shown to nobody. `expires` is when the lock becomes
+    stale unless an exchange renews it (by the node's clock, as `time` in its facts). `boot` is
+    the node's boot id: a lock of an earlier boot is stale. A stale lock is not shown.
     """
 
     cloud: str

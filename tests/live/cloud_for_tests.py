@@ -95,8 +95,9 @@ class LiveCloud:
 
     def ssh(self, node: str, remote: str, *, check: bool = True) -> Finished:
         """Runs a shell command on a node as root, past Skerry."""
-        words: tuple[str, ...] = ("ssh", "-F", str(self.lab.ssh_config), "-o", "StrictHostKeyChecking=no")
-        words += ("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+        words: tuple[str, ...] = ("ssh", "-F", str(self.lab.ssh_config))
+        words += ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
+        words += ("-o", "LogLevel=ERROR")
         return run(Command((*words, f"root@{self.addresses[node]}", remote)), check=check)
 
     def write_cloud(self) -> None:

@@ -30,22 +30,30 @@ VOLATILE = (
 )  # fmt: skip
 
 
-def read_tree(root: Path) -> dict[str, str]:
-    """Every path of a node's file system with kind, mode, owner and content."""
+def read_tree(root: Path, *, by_content: bool = True) -> dict[str, str]:
+    """Every path of a file system with kind, mode, owner and content.
+
+    By content a file that was written anew and is the same counts as the same; else its stamp
+    decides, which is quicker and finds that too. Programs count by their size alone.
+    """
     found = {}
     for base, folders, files in os.walk(root):
         inside = base[len(str(root)) :]
         folders[:] = [name for name in folders if f"{inside}/{name}" not in VOLATILE]
         for name in (*folders, *files):
             path, shown = Path(base, name), f"{inside}/{name}"
-            if shown in VOLATILE or name == "__pycache__" or "/__pycache__/" in shown:
+            if shown in VOLATILE or "__pycache__" in shown:
                 continue
             status = path.lstat()
             content = str(status.st_rdev)
             if stat.S_ISLNK(status.st_mode):
                 content = str(path.readlink())
+            elif stat.S_ISREG(status.st_mode) and not by_content:
+                content = f"{status.st_ino} {status.st_mtime_ns} {status.st_size}"
             elif stat.S_ISREG(status.st_mode):
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                is_program = shown.startswith("/usr/")
+                digest = "" if is_program else hashlib.sha256(path.read_bytes()).hexdigest()
+                content = f"{status.st_size} {digest}"
             found[shown] = f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {content}"
     return found
 
@@ -123,9 +131,10 @@ def test_from_a_password_to_a_node_and_back(bare: LiveCloud) -> None:
     wrong = bare.skerry(*words, typed="wrong\n", expect=3)
     assert "access-refused" in wrong.error_text
 
+    stamps = read_tree(node.disk, by_content=False)
     checked = bare.skerry(*words, "--check", typed=f"{lab.password}\n")
     assert "would change" in checked.error_text and "nothing was changed" in checked.text
-    assert differences(before, read_tree(node.disk)) == []
+    assert differences(stamps, read_tree(node.disk, by_content=False)) == []
     assert differences(folder, read_tree(bare.folder)) == []
 
     added = bare.skerry("--json", *words, "--harden", typed=f"{lab.password}\n", timeout=600)
@@ -175,12 +184,13 @@ def test_a_reinstalled_host_is_refused_until_its_key_is_replaced(warm: LiveCloud
 
 def test_the_expected_host_key(warm: LiveCloud) -> None:
     right, wrong = fingerprint(warm.lab), "SHA256:" + "A" * 43
-    before, folder = read_tree(warm.lab.node("alpha").disk), read_tree(warm.folder)
+    disk = warm.lab.node("alpha").disk
+    before, folder = read_tree(disk, by_content=False), read_tree(warm.folder)
     words = ("node", "add", "alpha", "root@alpha", "--host-key")
     refused = warm.skerry(*words, wrong, expect=3)
     assert right in refused.error_text and wrong in refused.error_text
     assert differences(folder, read_tree(warm.folder)) == []
-    assert differences(before, read_tree(warm.lab.node("alpha").disk)) == []
+    assert differences(before, read_tree(disk, by_content=False)) == []
     warm.skerry(*words, f"256 {right} root@alpha (ED25519)")
     refused = warm.skerry(*words, wrong, expect=3)
     assert right in refused.error_text and wrong in refused.error_text
@@ -189,11 +199,11 @@ def test_the_expected_host_key(warm: LiveCloud) -> None:
 def test_an_unsupported_system_is_refused_before_anything_is_changed(warm: LiveCloud) -> None:
     disk = warm.lab.node("alpha").disk
     warm.ssh("alpha", "sed -i s/VERSION_ID=.*/VERSION_ID=12/ /usr/lib/os-release")
-    before, folder = read_tree(disk), read_tree(warm.folder)
+    before, folder = read_tree(disk, by_content=False), read_tree(warm.folder)
     refused = warm.skerry("--json", "node", "add", "alpha", "root@alpha", expect=3)
     error = json.loads(refused.error_text)
     assert error["error"] == "node-unsupported" and "Debian 13" in error["hint"]
-    assert differences(before, read_tree(disk)) == []
+    assert differences(before, read_tree(disk, by_content=False)) == []
     assert differences(folder, read_tree(warm.folder)) == []
 
 
@@ -258,7 +268,8 @@ def test_little_memory_without_any_way_to_swap_is_no_failure(warm: LiveCloud) ->
     )
     (swap,) = [step for step in steps if step.get("step") == "swap"]
     assert swap["state"] == "skipped" and "not possible here" in str(swap["detail"])
-    assert {step["state"] for step in steps} == {"ok", "skipped"}
+    states = [step["state"] for step in steps if step["event"] == "step"]
+    assert set(states) == {"ok", "skipped"}
 
 
 def test_reset_takes_workloads_along_and_leaves_what_is_not_ours(warm: LiveCloud) -> None:
@@ -286,7 +297,9 @@ def test_reset_takes_workloads_along_and_leaves_what_is_not_ours(warm: LiveCloud
     assert warm.json("node", "ls")["nodes"][0]["running"] == 1
     done = warm.skerry("node", "reset", "alpha", "--yes")
     assert "no longer lets the deploy user in" in done.text
-    left = [path for path in differences(before, read_tree(disk)) if "/storage/" not in path]
+    # Podman's store was there before: what Podman notes in it is its own.
+    store = "/var/lib/containers/"
+    left = [path for path in differences(before, read_tree(disk)) if not path.startswith(store)]
     assert left == []
     images = warm.ssh("alpha", "podman image ls -q; podman ps -aq; podman volume ls -q").text
     assert images == "mine"

@@ -14,6 +14,7 @@ from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
 from tests.live.lab_harness import ssh
 
 from skerry.edge.run import Command, Finished, run
+from skerry.images.isolation import read_isolation
 from skerry.images.podman import try_inspect_id
 from skerry.lab import Lab
 from skerry.push.images import image_archives, resolve_images
@@ -28,6 +29,7 @@ class ImageFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.ids: set[str] = set()
         self.write("cloud.yaml", "name: images\n")
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
@@ -47,6 +49,7 @@ class ImageFolder:
     def build(self, *words: str) -> dict[str, Any]:
         """What `image build` says of each image, by name."""
         built = json.loads(self.skerry("build", *words).stdout)["images"]
+        self.ids |= {one["id"] for one in built}
         return {one["name"]: one for one in built}
 
     def states(self) -> dict[str, str]:
@@ -64,9 +67,11 @@ class ImageFolder:
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[ImageFolder]:
     build_busybox_image()
-    yield ImageFolder(tmp_path / "cloud")
-    for name in (APP, SMALL, LIBRARY):
-        run(Command.of("podman", "image", "rm", "--force", f"localhost/{name}"), check=False)
+    made = ImageFolder(tmp_path / "cloud")
+    yield made
+    names = [f"localhost/{name}" for name in (APP, SMALL, LIBRARY)]
+    for name in [*names, *made.ids]:
+        run(Command.of("podman", "image", "rm", "--force", name), check=False)
 
 
 def write_app(images: ImageFolder) -> None:
@@ -85,6 +90,21 @@ def test_the_same_sources_give_the_same_image(images: ImageFolder) -> None:
     second = images.build("--fresh")[APP]
     assert (first["is_new"], second["is_new"]) == (True, True)
     assert first["id"] == second["id"]
+
+
+def test_what_podman_built_before_does_not_matter(images: ImageFolder) -> None:
+    write_app(images)
+    first = images.build()[APP]
+    # Layers of the same instructions with today's date, as a person's own build leaves them.
+    images.write(f"images/{APP}/sub/note", f"a note of {PREFIX}\n")
+    context = images.folder / "images" / APP
+    plain = Command.of("podman", "build", "--quiet", *read_isolation(), context)
+    images.ids.add(run(plain).text)
+    second = images.build()[APP]
+    images.ids.add(run(plain).text)
+    third = images.build("--fresh")[APP]
+    assert first["id"] != second["id"]
+    assert second["id"] == third["id"]
 
 
 def test_only_what_changed_is_built(images: ImageFolder) -> None:
@@ -183,7 +203,7 @@ def test_a_node_has_the_same_id(images: ImageFolder, lab: Lab, tmp_path: Path) -
 
 def test_debian_packages_without_a_registry(images: ImageFolder) -> None:
     # The packages of examples/queue: what one test installed the other finds in the cache.
-    packages = "[gearman-job-server, gearman-tools]"
+    packages = "[gearman-job-server, gearman-tools, tini]"
     images.write(f"images/{APP}/image.yaml", f"base: debian-13\npackages: {packages}\n")
     images.write(f"images/{SMALL}/image.yaml", "base: debian-13\nenv: {A: b}\n")
     built = images.build()

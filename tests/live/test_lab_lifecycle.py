@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 from tests.live.lab_harness import can_connect, host_key, open_to_ssh, ssh, traces, wait_until
 
-from skerry.edge.run import Command, run
+from skerry.edge.run import Command, run, start
 from skerry.errors import LabError
 from skerry.lab import Lab, State
 from skerry.lab.overlay import Overlays
 from skerry.lab.pool import Pool
-from skerry.lab.root import PLAIN, WARM_PACKAGES
+from skerry.lab.root import PLAIN, WARM_PACKAGES, recipe_of
 from skerry.lab.storage import Storage
 
 NewLab = Callable[..., Lab]
@@ -133,14 +134,18 @@ def test_up_again_starts_what_is_missing_and_adds(small: Lab) -> None:
 def test_down_leaves_nothing(small: Lab) -> None:
     small.up(nodes=1)
     small.node("alpha").freeze()
-    shell = small.inside("sleep", "1000")
-    assert traces(small), "or the next assertion would prove nothing"
+    assert traces(small), "or the next assertions would prove nothing"
     # Whoever stands in the lab's network goes with it.
-    with ThreadPoolExecutor(1) as executor:
-        bystander = executor.submit(run, shell, check=False)
-        wait_until(lambda: any("sleep 1000" in line for line in traces(small)), 5, "a bystander")
+    bystander = start(small.inside("sleep", "1000"))
+    try:
+        inside = small.places.namespace_path.stat().st_ino
+        there = Path(f"/proc/{bystander.pid}/ns/net")
+        wait_until(lambda: there.stat().st_ino == inside, 5, "a bystander in the namespace")
         assert small.down()
-        assert bystander.result(timeout=10).status != 0
+        assert bystander.wait(timeout=10) != 0
+    finally:
+        bystander.kill()
+        bystander.wait()
     assert traces(small) == []
     assert not small.down()
     assert traces(small) == []
@@ -214,8 +219,8 @@ def test_killed_lab_comes_back_with_up(small: Lab) -> None:
         small.node("alpha").cut()
         kill_all_processes(small)
         assert small.node("alpha").state() is State.DOWN
-        small.node("alpha").heal()
         assert small.up() == ["alpha"]
+        small.node("alpha").heal()
     assert host_key(small, "alpha") == key
     installed = "apt-get -o Acquire::Retries=0 -qq download hello && ls hello_*"
     assert "hello_" in ssh(small, "alpha", installed).text, "the package proxy is back too"
@@ -278,3 +283,41 @@ def test_overlay_where_btrfs_is_missing(own_cache: Path, plain_root: Path, new_l
     assert ssh(lab, "alpha", "ls /root").text == ""
     lab.down()
     assert traces(lab) == []
+
+
+def test_build_that_was_killed_is_done_once_more_and_only_once(
+    lab: Lab, own_cache: Path, new_lab: NewLab
+) -> None:
+    # Downloads are not what is tested.
+    shutil.copytree(lab.places.cache / "packages", own_cache / "packages")
+    first = [new_lab("built-one"), new_lab("built-two")]
+    words = ("-m", "skerry", "lab", "--name", first[0].name, "up", "--nodes", "1")
+    killed = start(Command.of(sys.executable, *words))
+    roots = own_cache / "pool/roots"
+    wait_until(lambda: list(roots.glob(".building-*/usr/bin/*")), 120, "a build on its way")
+    killed.kill()
+    killed.wait()
+    assert builders(own_cache) == [], "the build ended with who wanted it"
+    assert not list(roots.glob("plain-*"))
+    said: list[str] = []
+    labs = [Lab.open(lab.name, say=said.append) for lab in first]
+    with ThreadPoolExecutor(2) as executor:
+        list(executor.map(lambda lab: lab.up(nodes=1), labs))
+    assert sum("building" in line for line in said) == 1
+    assert [path.name for path in roots.iterdir()] == [recipe_of(PLAIN).name]
+    for one in labs:
+        assert ssh(one, "alpha", "hostname").text == "alpha"
+        one.down()
+
+
+def builders(cache: Path) -> list[str]:
+    """The processes that work on a root in the cache."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:
+            continue
+        if f"{cache}/pool/roots/.building" in words:
+            found.append(words)
+    return found

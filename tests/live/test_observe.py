@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ def applied(new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def cloud(applied: ObservedCloud) -> Iterator[ObservedCloud]:
-    """The applied cloud; afterwards all is as it was."""
+    """The applied cloud, for a test that breaks it; afterwards all is as it was."""
     yield applied
     for node in applied.lab.nodes:
         node.heal()
@@ -49,26 +50,26 @@ def cloud(applied: ObservedCloud) -> Iterator[ObservedCloud]:
 # status
 
 
-def test_status_tells_what_runs_where(cloud: ObservedCloud) -> None:
-    shown = cloud.json("status")
+def test_status_tells_what_runs_where(applied: ObservedCloud) -> None:
+    shown = applied.json("status")
     rows = {(one["workload"], one["node"]): one for one in shown["replicas"]}
     assert set(rows) == {("blog", "alpha"), ("blog", "beta"), ("pair", "alpha")}
     blog = rows["blog", "beta"]
     assert (blog["state"], blog["memory_limit"]) == ("running", 64 << 20)
     assert blog["ports"] == ["8081->8080/tcp"]
     assert 0 < blog["age"] < 3600
-    text = cloud.skerry("status", "-o", "workload,node,state", "-H").text.splitlines()
+    text = applied.skerry("status", "-o", "workload,node,state", "-H").text.splitlines()
     assert text[0].split() == ["blog", "alpha", "running"]
     assert text[-1].startswith("3 replicas on 2 nodes · 3 running")
 
 
-def test_status_by_container_and_of_some_workloads(cloud: ObservedCloud) -> None:
-    rows = cloud.json("status", "--containers", "pa*")["replicas"]
+def test_status_by_container_and_of_some_workloads(applied: ObservedCloud) -> None:
+    rows = applied.json("status", "--containers", "pa*")["replicas"]
     assert [(one["container"], one["state"]) for one in rows] == [
         ("look", "running"),
         ("serve", "running"),
     ]
-    wrong = cloud.skerry("status", "blgo", expect=2)
+    wrong = applied.skerry("status", "blgo", expect=2)
     assert "did you mean 'blog'?" in wrong.error_text
 
 
@@ -112,12 +113,12 @@ def test_an_unreachable_node_is_a_row_and_delays_no_more_than_its_deadline(
     assert ["blog", "beta", "unreachable"] in states
 
 
-def test_status_while_the_folder_is_invalid(cloud: ObservedCloud) -> None:
-    path = cloud.folder / "pods/blog.yaml"
+def test_status_while_the_folder_is_invalid(applied: ObservedCloud) -> None:
+    path = applied.folder / "pods/blog.yaml"
     good = path.read_text()
     path.write_text(good.replace("containers:", "contaniers:"))
     try:
-        finished = cloud.skerry("status")
+        finished = applied.skerry("status")
         assert "in the cloud folder" in finished.error_text
         assert ["blog", "alpha", "running"] in [
             line.split()[:3] for line in finished.text.splitlines()
@@ -135,9 +136,9 @@ def kinds(cloud: ObservedCloud, *words: str) -> set[tuple[str, str]]:
     return {(one["node"], one["kind"]) for one in shown["differences"]}
 
 
-def test_no_difference_after_an_apply(cloud: ObservedCloud) -> None:
-    assert cloud.skerry("diff").text.startswith("no difference on 2 nodes")
-    assert cloud.skerry("diff", "--activated").text.startswith("no difference on 2 nodes")
+def test_no_difference_after_an_apply(applied: ObservedCloud) -> None:
+    assert applied.skerry("diff").text.startswith("no difference on 2 nodes")
+    assert applied.skerry("diff", "--activated").text.startswith("no difference on 2 nodes")
 
 
 def test_an_edited_file_is_shown_line_by_line(cloud: ObservedCloud) -> None:
@@ -163,6 +164,12 @@ def test_a_folder_that_is_not_applied_differs_but_has_not_drifted(cloud: Observe
 def test_units_that_are_down_or_masked(cloud: ObservedCloud) -> None:
     cloud.ssh("beta", f"systemctl stop {UNIT}")
     assert kinds(cloud) == {("beta", "unit")}
+    cloud.ssh("beta", f"systemctl start {UNIT}; systemctl mask {UNIT}")
+    try:
+        (one,) = cloud.json("diff", expect=4)["differences"]
+        assert one["actual"] == "masked (does not start at boot)"
+    finally:
+        cloud.ssh("beta", f"systemctl unmask {UNIT}")
 
 
 def test_rules_that_the_firewall_lost(cloud: ObservedCloud) -> None:
@@ -207,37 +214,37 @@ def test_an_unreachable_node_is_no_difference(cloud: ObservedCloud) -> None:
 # logs
 
 
-def test_logs_of_all_replicas_in_the_order_of_time(cloud: ObservedCloud) -> None:
+def test_logs_of_all_replicas_in_the_order_of_time(applied: ObservedCloud) -> None:
     for number in range(3):
         for node in ("alpha", "beta"):
-            cloud.say(node, "blog", f"turn {number} of {node}\n".encode())
+            applied.say(node, "blog", f"turn {number} of {node}\n".encode())
     wait_until(
-        lambda: "turn 2 of beta" in cloud.skerry("logs", "-g", "^turn").text, 10, "the last line"
+        lambda: "turn 2 of beta" in applied.skerry("logs", "-g", "^turn").text, 10, "the last line"
     )
-    lines = json_lines(cloud.skerry("--json", "logs", "blog", "-g", "^turn", "--lines", "6").text)
+    lines = json_lines(applied.skerry("--json", "logs", "blog", "-g", "^turn", "--lines", "6").text)
     assert [(one["message"], one["node"]) for one in lines] == [
         (f"turn {number} of {node}", node) for number in range(3) for node in ("alpha", "beta")
     ]
-    text = cloud.skerry("logs", "blog", "-g", "^turn", "--lines", "1").text
+    text = applied.skerry("logs", "blog", "-g", "^turn", "--lines", "1").text
     assert text.endswith(" blog/beta  turn 2 of beta")
-    assert cloud.skerry("logs", "--until", "@1000").text == ""
-    assert "is up" in cloud.skerry("logs", "--since", "1h", "blog").text
+    assert applied.skerry("logs", "--until", "@1000").text == ""
+    assert "is up" in applied.skerry("logs", "--since", "1h", "blog").text
 
 
-def test_log_lines_cannot_command_the_terminal(cloud: ObservedCloud) -> None:
-    cloud.say("alpha", "blog", b"evil \x1b[2J\x1b]0;x\x07 end\n")
+def test_log_lines_cannot_command_the_terminal(applied: ObservedCloud) -> None:
+    applied.say("alpha", "blog", b"evil \x1b[2J\x1b]0;x\x07 end\n")
     shown = wait_until(
-        lambda: cloud.skerry("logs", "-n", "alpha", "-g", "evil").text, 10, "the line"
+        lambda: applied.skerry("logs", "-n", "alpha", "-g", "evil").text, 10, "the line"
     )
     assert "\\x1b[2J\\x1b]0;x\\x07 end" in shown
     assert "\x1b" not in shown
 
 
-def test_containers_of_a_pod_are_told_apart(cloud: ObservedCloud) -> None:
-    lines = cloud.skerry("logs", "pair", "-g", "serving|looking").text
+def test_containers_of_a_pod_are_told_apart(applied: ObservedCloud) -> None:
+    lines = applied.skerry("logs", "pair", "-g", "serving|looking").text
     assert "pair/alpha/serve serving" in lines
     assert "pair/alpha/look  looking" in lines
-    only = cloud.skerry("logs", "pair", "-c", "look", "-g", "serving|looking").text
+    only = applied.skerry("logs", "pair", "-c", "look", "-g", "serving|looking").text
     assert "serving" not in only
     assert "looking" in only
 
@@ -277,47 +284,49 @@ def test_following_survives_a_lost_connection_and_ends_at_once(cloud: ObservedCl
 
 
 @pytest.mark.parametrize("status", [0, 1, 7, 126, 127, 255])
-def test_the_exit_status_is_the_commands_own(cloud: ObservedCloud, status: int) -> None:
-    cloud.skerry("exec", "blog", "--", "sh", "-c", f"exit {status}", expect=status)
+def test_the_exit_status_is_the_commands_own(applied: ObservedCloud, status: int) -> None:
+    applied.skerry("exec", "blog", "--", "sh", "-c", f"exit {status}", expect=status)
 
 
-def test_a_command_that_is_not_there(cloud: ObservedCloud) -> None:
-    cloud.skerry("exec", "blog", "--", "no-such-command", expect=127)
-    cloud.skerry("exec", "blog", "--", "/talk", expect=126)
-    for node in cloud.addresses:
-        cloud.skerry("exec", "-n", node, "blog", "--", "sh", "-c", "exit 255", expect=255)
-        assert cloud.ssh(node, "ls -A /tmp | grep skerry-exec || true").text == ""
+def test_a_command_that_is_not_there(applied: ObservedCloud) -> None:
+    applied.skerry("exec", "blog", "--", "no-such-command", expect=127)
+    applied.skerry("exec", "blog", "--", "/talk", expect=126)
+    for node in applied.addresses:
+        applied.skerry("exec", "-n", node, "blog", "--", "sh", "-c", "exit 255", expect=255)
+        assert applied.ssh(node, "ls -A /tmp | grep skerry-exec || true").text == ""
 
 
-def test_bytes_go_through_unharmed(cloud: ObservedCloud) -> None:
+def test_bytes_go_through_unharmed(applied: ObservedCloud) -> None:
     content = os.urandom(300_000) + bytes(range(256)) + b"\r\n~.\x04\x03"
-    status, out = cloud.run_bytes("exec", "-i", "blog", "--", "cat", input=content)
+    status, out = applied.run_bytes("exec", "-i", "blog", "--", "cat", input=content)
     assert status == 0
     assert hashlib.sha256(out).digest() == hashlib.sha256(content).digest()
 
 
-def test_words_arrive_as_they_are(cloud: ObservedCloud) -> None:
+def test_words_arrive_as_they_are(applied: ObservedCloud) -> None:
     words = ["a b", "$HOME", "'", '"', "*", "", "-x", "\\", "é\n"]
-    finished = cloud.skerry("exec", "blog", "--", "printf", "%s\\0", *words)
+    finished = applied.skerry("exec", "blog", "--", "printf", "%s\\0", *words)
     assert finished.stdout.decode().split("\0")[:-1] == words
 
 
-def test_the_container_and_the_node_can_be_chosen(cloud: ObservedCloud) -> None:
+def test_the_container_and_the_node_can_be_chosen(applied: ObservedCloud) -> None:
     script = "cat /proc/1/cmdline"
-    serve = cloud.skerry("exec", "pair", "-c", "serve", "--", "sh", "-c", script)
+    serve = applied.skerry("exec", "pair", "-c", "serve", "--", "sh", "-c", script)
     assert b"httpd" in serve.stdout
-    name = cloud.skerry("exec", "-n", "beta", "blog", "--", "cat", "/proc/sys/kernel/hostname")
+    name = applied.skerry("exec", "-n", "beta", "blog", "--", "cat", "/proc/sys/kernel/hostname")
     assert name.text == "blog"
-    missing = cloud.skerry("exec", "-c", "nix", "pair", "--", "true", expect=2)
+    missing = applied.skerry("exec", "-c", "nix", "pair", "--", "true", expect=2)
     assert "containers: " in missing.error_text
-    nothing = cloud.skerry("exec", "blgo", "--", "true", expect=2)
+    nothing = applied.skerry("exec", "blgo", "--", "true", expect=2)
     assert "no workload 'blgo'" in nothing.error_text
 
 
-def test_a_terminal_has_the_size_of_ours(cloud: ObservedCloud) -> None:
-    size = "stty rows 33 cols 77; "
-    status, out = cloud.run_terminal(
-        f"{size} exec {sys.executable} -m skerry exec -it blog -- busybox stty size"
+def test_a_terminal_has_the_size_of_ours(applied: ObservedCloud) -> None:
+    # Podman gives the terminal its size a moment after the command has begun.
+    look = "until busybox stty size 2>/dev/null | busybox grep ' '; do :; done"
+    status, out = applied.run_terminal(
+        f"stty rows 33 cols 77; exec {sys.executable} -m skerry exec -it blog -- "
+        f"sh -c {shlex.quote(look)}"
     )
     assert status == 0, out
     assert "33 77" in out
@@ -336,13 +345,13 @@ def test_a_lost_node_is_no_status_of_the_command(cloud: ObservedCloud) -> None:
 # history and prune
 
 
-def test_history_tells_who_when_and_what(cloud: ObservedCloud) -> None:
-    rows = cloud.json("history")["history"]
+def test_history_tells_who_when_and_what(applied: ObservedCloud) -> None:
+    rows = applied.json("history")["history"]
     assert {"first", "second"} <= {row["message"] for row in rows}
     first = next(row for row in rows if row["message"] == "first")
     assert set(first["numbers"]) == {"alpha", "beta"}
     assert any("skerry-blog.0" in change for change in first["changes"])
-    text = cloud.skerry("history", "-n", "alpha", "-o", "message,state", "-H").text
+    text = applied.skerry("history", "-n", "alpha", "-o", "message,state", "-H").text
     assert "second" in text
 
 

@@ -63,6 +63,9 @@ class Machine(Commands):
                 return Answered(argv, 1, "", why)
         verb = argv[1] if argv[1] != "--no-block" else argv[2]
         names = list(argv[argv.index("--") + 1 :]) if "--" in argv else list(argv[2:])
+        if argv[0].endswith("podman-system-generator"):
+            words = 'quadlet-generator[5]: converting "lost.container": unsupported key'
+            return Answered(argv, 1, "", f"quadlet-generator[5]: Loading lost.container\n{words}")
         answer = getattr(self, f"{argv[0].replace('-', '_')}_{verb.lstrip('-')}", None)
         status, stdout = answer(names) if answer is not None else (0, "")
         return Answered(argv, status, stdout, "")

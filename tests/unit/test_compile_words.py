@@ -97,5 +97,7 @@ def test_value_that_is_not_split_keeps_its_spaces_and_quotes() -> None:
 
 
 def test_sections_without_lines_are_left_out() -> None:
-    text = render_unit([("A", [("K", "1"), ("K", "2")]), ("B", []), ("C", [("L", "")])], comment="x")
+    text = render_unit(
+        [("A", [("K", "1"), ("K", "2")]), ("B", []), ("C", [("L", "")])], comment="x"
+    )
     assert text == b"# x\n\n[A]\nK=1\nK=2\n\n[C]\nL=\n"

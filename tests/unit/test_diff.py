@@ -210,6 +210,7 @@ def test_podman_that_fails_is_said() -> None:
         ("8080->80/tcp", {}, None, None),
         ("8080->80/tcp", {}, ("8080/tcp",), None),
         ("8080->80/tcp", {}, ("80/tcp",), NOT_ROUTED),
+        ("8080->80/tcp", {}, (), NOT_ROUTED),
         ("8081->80/tcp", {}, None, NOT_PUBLISHED),
         ("8080->80/udp", {}, None, NOT_PUBLISHED),
         ("8080->80/tcp", {"listening": ("81/tcp",)}, None, NOTHING_LISTENS),

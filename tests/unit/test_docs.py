@@ -55,6 +55,31 @@ def test_pages_that_the_code_names_exist() -> None:
             assert (DOCS / name).exists(), f"{path.name} names docs/{name}"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/containers/systemd",
+        "/etc/skerry/config",
+        "/etc/ssh/sshd_config.d/00-skerry.conf",
+        "/etc/sudoers.d/skerry",
+        "/etc/systemd/journald.conf.d/50-skerry.conf",
+        "/home/skerry",
+        "/run/skerry",
+        "/var/lib/skerry/volumes",
+        "bootstrap.json",
+        "containers:2147483647:2147483648",
+        "generation.json",
+        "images.json",
+        "manifest.json",
+        "NOPASSWD: ALL",
+        "skerry-activate-",
+    ],
+)
+def test_what_a_node_is_said_to_have_is_in_the_code(name: str) -> None:
+    assert name in (DOCS / "on-a-node.md").read_text()
+    assert any(name in path.read_text() for path in python_files("src")), "the page is out of date"
+
+
 def test_every_error_is_told_once() -> None:
     page = (DOCS / "errors.md").read_text()
     ids = [kind.id for kind in error_kinds()]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from skerry_node.health import FAILED, HEALTHY, WAITING, Acted, judge, wait_for_health
+from skerry_node.units import has_lost_its_container
 from tests.unit.node_machine import Events, Machine
 from tests.unit.wire_examples import unit_entry
 
@@ -133,6 +134,30 @@ def test_restarts_from_before_do_not_count() -> None:
     assert judge(acted, shown(NRestarts="10"), 101.0)[0] == FAILED
     # A start by hand begins to count from 0.
     assert judge(acted, shown(NRestarts="1"), 101.0)[0] == HEALTHY
+
+
+def test_active_unit_that_lost_its_container_is_not_healthy() -> None:
+    acted = Acted(unit_entry(deadline=5.0), "start", AT)
+    assert judge(acted, shown(), 104.0, is_hollow=True)[0] == WAITING
+    verdict, why = judge(acted, shown(), 106.0, is_hollow=True)
+    assert (verdict, "its container has ended" in why) == (FAILED, True)
+
+
+def test_container_is_looked_for_in_the_units_cgroup(tmp_path: Path) -> None:
+    host = Machine(tmp_path).host
+    properties = {"ControlGroup": "/system.slice/skerry-web.0.service"}
+    folder = tmp_path / "sys/fs/cgroup/system.slice/skerry-web.0.service"
+    # A plain unit has no container to lose; nor has one that is about to start.
+    assert not has_lost_its_container(host, {"ControlGroup": ""})
+    assert not has_lost_its_container(host, properties)
+    (folder / "runtime").mkdir(parents=True)
+    assert has_lost_its_container(host, properties)
+    payload = folder / "libpod-payload-1a2b/cgroup.events"
+    payload.parent.mkdir()
+    payload.write_text("populated 1\nfrozen 0\n")
+    assert not has_lost_its_container(host, properties)
+    payload.write_text("populated 0\nfrozen 0\n")
+    assert has_lost_its_container(host, properties)
 
 
 def test_one_failed_unit_ends_the_wait_for_all(tmp_path: Path) -> None:

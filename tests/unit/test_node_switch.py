@@ -1,49 +1,37 @@
-"""Switching a node from one tree to another and back, whatever happens on the way."""
+"""Switching a node from one tree to another and back."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from skerry_node import wire
-from skerry_node.activate import run_activate, run_confirm, run_recover, run_rejoin
+from skerry_node.activate import run_confirm, run_recover, run_rejoin
 from skerry_node.fault import NodeFault
-from skerry_node.journal import is_switch_running, try_read_journal, write_journal
-from skerry_node.lock import run_lock, show_lock, take_lock
+from skerry_node.journal import is_switch_running, try_read_journal
+from skerry_node.lock import show_lock
 from skerry_node.observe import run_observe
-from skerry_node.recover import recover, volumes_to_remove
+from skerry_node.recover import volumes_to_remove
 from skerry_node.store import Store
-from skerry_node.switch import run_switch
-from tests.unit.node_machine import (
-    TOKEN,
-    Events,
-    Machine,
-    actions,
-    activation,
-    lock_request,
-    tree,
+from tests.unit.node_machine import TOKEN, Events, Machine, actions, activation, lock_request, tree
+from tests.unit.node_switches import (
+    ACT,
+    NEW,
+    NEW_UNITS,
+    OLD,
+    OLD_UNITS,
+    activate,
+    confirm,
+    make_machine,
+    raise_if_not,
+    start_old,
+    to_new,
 )
 from tests.unit.wire_examples import unit_entry
-
-OLD_UNITS = {"a.service": "a1", "b.service": "b1", "gone.service": "g1"}
-NEW_UNITS = {"a.service": "a2", "b.service": "b1", "new.service": "n1"}
-OLD = tree(OLD_UNITS, {"/srv/old/deep/page": "old page", "/srv/both": "one"})
-NEW = tree(NEW_UNITS, {"/srv/new/deep/page": "new page", "/srv/both": "two"})
-ACT = [
-    *actions("stop", "gone.service"),
-    *actions("restart", "a.service"),
-    *actions("start", "new.service"),
-]
-UNDO = [
-    *actions("stop", "new.service"),
-    *actions("restart", "a.service"),
-    *actions("start", "gone.service"),
-]
 
 
 @pytest.fixture(autouse=True)
@@ -58,53 +46,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     found = make_machine(tmp_path)
     yield found
     found.join()
-
-
-def make_machine(folder: Path) -> Machine:
-    """The node of the fixture, in this folder."""
-    (folder / "var/lib").mkdir(parents=True)
-    (folder / "srv").mkdir()
-    found = Machine(folder)
-    contents = {"a1", "a2", "b1", "g1", "n1", "fails", "old page", "new page", "one", "two"}
-    found.store_contents(*(text.encode() for text in contents))
-    take_lock(found.host, lock_request(), Events())
-    return found
-
-
-def activate(
-    machine: Machine, args: dict[str, Any], events: Events | None = None
-) -> dict[str, Any]:
-    """Runs the op."""
-    return run_activate(args, None, events if events is not None else Events(), machine.host)
-
-
-def confirm(machine: Machine, number: int) -> dict[str, Any]:
-    """Runs the op."""
-    args = {"token": TOKEN, "number": number, "unlock": False}
-    return run_confirm(args, None, Events(), machine.host)
-
-
-def start_old(machine: Machine) -> None:
-    """Generation 1, the old tree, is active."""
-    args = activation(OLD, act=actions("start", *OLD_UNITS))
-    assert activate(machine, args)["state"] == "healthy"
-    assert confirm(machine, 1) == {"state": "active"}
-    machine.join()
-    machine.log.clear()
-
-
-def to_new(**different: Any) -> dict[str, Any]:
-    """The arguments that lead from the old tree to the new one."""
-    return {**activation(NEW, 1, 2, act=ACT, undo=UNDO), **different}
-
-
-def raise_if_not(machine: Machine, expected: wire.Manifest, units: dict[str, str]) -> None:
-    """Fails unless the node has just these files, and just these units run."""
-    assert machine.texts().keys() == expected["files"].keys()
-    for path, entry in expected["files"].items():
-        assert wire.digest_of(machine.texts()[path].encode()) == entry["digest"], path
-    assert machine.running == units
-    assert not [path for path in machine.texts() if path.endswith(".skerry-new")]
 
 
 def test_first_activation_then_confirmed(machine: Machine) -> None:
@@ -194,10 +135,12 @@ def test_failing_unit_brings_the_old_generation_back(machine: Machine) -> None:
 def test_unit_that_no_file_defines_is_named(machine: Machine) -> None:
     start_old(machine)
     args = to_new(actions=[*ACT, *actions("start", "lost.service")])
-    args["manifest"] = {**NEW, "units": {**NEW["units"], "lost.service": unit_entry()}}
+    lost = unit_entry(files=["/etc/containers/systemd/lost.container"])
+    args["manifest"] = {**NEW, "units": {**NEW["units"], "lost.service": lost}}
     (failed,) = activate(machine, args)["failed"]
     assert failed["unit"] == "lost.service"
     assert "no such unit" in failed["reason"]
+    assert failed["log"] == ['converting "lost.container": unsupported key']
     machine.join()
     raise_if_not(machine, OLD, OLD_UNITS)
 
@@ -349,148 +292,6 @@ def test_error_of_a_command_on_the_way_undoes_all(machine: Machine) -> None:
     machine.broken.clear()
     recovered = run_recover({"lock": lock_request()}, None, Events(), machine.host)["recovered"]
     assert recovered["problem"] == ""
-    raise_if_not(machine, OLD, OLD_UNITS)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: no code of ours runs after it."""
-
-
-STEPS = ("rename", "unlink", "mkdir", "symlink", "rmdir")
-
-
-class Killer:
-    """Lets a number of changes to the disk happen, and nothing after."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, machine: Machine, lives: int) -> None:
-        self.lives = lives
-        self.is_dead = False
-        for name in STEPS:
-            monkeypatch.setattr(os, name, self.wrap(getattr(os, name)))
-        monkeypatch.setattr(machine, "start", self.wrap(machine.start))
-
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, for as long as there is life left."""
-
-        def counted(*args: Any, **more: Any) -> Any:
-            if self.lives == 0 or self.is_dead:
-                self.is_dead = True
-                raise Killed
-            self.lives -= 1
-            return function(*args, **more)
-
-        return counted
-
-
-def steps_of_a_switch(machine: Machine, lives: int) -> bool:
-    """Runs the switch to generation 2 for so many steps; whether it was killed before its end."""
-    with pytest.MonkeyPatch.context() as patch:
-        killer = Killer(patch, machine, lives)
-        try:
-            run_switch(machine.host, 2, lambda event: None)
-        except Killed:
-            return True
-        return killer.is_dead
-
-
-def pend(machine: Machine, **different: Any) -> None:
-    """Everything that an activation does before the switch begins."""
-    machine.starts_switches = False
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skerry_node.activate.follow", lambda *_: {})
-        activate(machine, to_new(**different))
-    machine.starts_switches = True
-
-
-def test_killed_at_any_step_the_next_run_brings_the_old_generation_back(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """Also a second time while it is brought back: everything can be repeated."""
-    lives, ended = 0, False
-    while not ended:
-        machine = make_machine(tmp_path_factory.mktemp("node"))
-        start_old(machine)
-        pend(machine, confirm_within=0.0)
-        ended = not steps_of_a_switch(machine, lives)
-        if not ended:
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(BaseException) as found:
-                Killer(patch, machine, lives % 17)
-                recover(machine.host, Events())
-                raise Killed
-            assert isinstance(found.value, Killed)
-        taken = run_lock({"lock": lock_request()}, None, Events(), machine.host)
-        assert taken["recovered"] is None or taken["recovered"]["problem"] == ""
-        assert Store(machine.host).current_number() == 1
-        raise_if_not(machine, OLD, OLD_UNITS)
-        assert not (machine.root / "srv/new").exists()
-        assert try_read_journal(machine.host) is None
-        lives += 1
-    # The switch takes some dozens of steps; a test that saw fewer would have tested nothing.
-    assert lives > 50
-
-
-def test_killed_after_the_confirmation_the_next_run_goes_on(machine: Machine) -> None:
-    start_old(machine)
-    activate(machine, to_new())
-    entry = try_read_journal(machine.host)
-    assert entry is not None
-    assert entry["phase"] == "healthy"
-    write_journal(machine.host, {**entry, "phase": "confirmed"})
-    # The thread of the switch cannot be killed: its lock is taken as if it had been.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skerry_node.recover.try_hold_switch", lambda host: nullcontext())
-        recovered = recover(machine.host, Events())
-    assert recovered is not None
-    assert recovered["state"] == "active"
-    assert Store(machine.host).current_number() == 2
-    raise_if_not(machine, NEW, NEW_UNITS)
-
-
-def test_activation_planned_before_a_recovery_is_refused(machine: Machine) -> None:
-    start_old(machine)
-    pend(machine)
-    assert steps_of_a_switch(machine, 12)
-    assert run_observe({}, None, Events(), machine.host)["unfinished"] == 2
-    taken = run_lock({"lock": lock_request()}, None, Events(), machine.host)
-    assert taken["notes"] == ["the interrupted switch to generation 2 was undone"]
-    with pytest.raises(NodeFault, match="after this plan was made") as found:
-        activate(machine, to_new(number=3))
-    assert found.value.id == "node-changed"
-
-
-def test_activation_follows_a_switch_that_is_killed_under_it(machine: Machine) -> None:
-    start_old(machine)
-    pend(machine)
-    assert steps_of_a_switch(machine, 25)
-    result = run_rejoin({"token": TOKEN, "number": 2}, None, Events(), machine.host)
-    assert result["state"] == "failed"
-    assert result["error"] == "the switch was ended from outside"
-    raise_if_not(machine, OLD, OLD_UNITS)
-
-
-def test_switch_whose_lock_was_lost_touches_nothing(machine: Machine) -> None:
-    start_old(machine)
-    pend(machine)
-    run_lock_of_another = lock_request("ben@desk", "o" * 32)
-    Path(machine.host.state_path("lock")).unlink()
-    take_lock(machine.host, run_lock_of_another, Events())
-    events = Events()
-    run_switch(machine.host, 2, events)
-    assert events[-1]["state"] == "failed"
-    assert "lock was lost" in events[-1]["error"]
-    raise_if_not(machine, OLD, OLD_UNITS)
-
-
-def test_confirmation_of_another_boot_does_not_count(machine: Machine) -> None:
-    start_old(machine)
-    pend(machine, confirm_within=0.0)
-    assert steps_of_a_switch(machine, 12)
-    entry = try_read_journal(machine.host)
-    assert entry is not None
-    write_journal(machine.host, {**entry, "phase": "healthy", "boot": "an earlier one"})
-    with pytest.raises(NodeFault) as found:
-        confirm(machine, 2)
-    assert found.value.id == "activation-rolled-back"
     raise_if_not(machine, OLD, OLD_UNITS)
 
 

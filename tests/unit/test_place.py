@@ -95,7 +95,13 @@ def test_workloads_do_not_all_choose_the_same_nodes() -> None:
 
 def test_placement_stays_as_it_is_from_version_to_version() -> None:
     nodes = ["alpha", "attic", "beta", "delta", "gamma"]
-    values = {"alpha": "hetzner", "delta": "hetzner", "beta": "ovh", "gamma": "ovh", "attic": "home"}
+    values = {
+        "alpha": "hetzner",
+        "delta": "hetzner",
+        "beta": "ovh",
+        "gamma": "ovh",
+        "attic": "home",
+    }
     placed = {
         "blog 2": place_replicas("blog", 2, nodes),
         "blog 3 spread": place_replicas("blog", 3, nodes, values=values),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from skerry.compile.lock import ResolvedImage
+from skerry.compile.tree import Needs
 from skerry.plan.plan import NodePlan, plan_node
 from skerry.plan.steps import (
     ActOnUnit,
@@ -56,7 +58,10 @@ def running(active: wire.Manifest, **different: object) -> wire.Observed:
 
 def planned(desired: wire.Manifest, seen: wire.Observed) -> NodePlan:
     images = {IMAGE: ResolvedImage(id=IMAGE, size=50_000_000)}
-    return plan_node(desired, seen, images, lambda path: f"text of {path}")
+    needs = [
+        Needs(workload="blog", podman=(5, 0), kernel=(5, 12), architectures=("amd64",)),
+    ]
+    return plan_node(desired, seen, images, lambda path: f"text of {path}", needs)
 
 
 def test_nothing_to_change() -> None:
@@ -158,6 +163,27 @@ def test_image_that_does_not_fit_blocks_the_node() -> None:
 def test_missing_podman_blocks_the_node() -> None:
     plan = planned(blog(), observed(facts={"podman_version": None, "disk_free": 10**10}))
     assert "Podman is not installed" in plan.blockers[0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"podman_version": "4.9.4"}, "blog needs Podman 5.0"),
+        ({"kernel": "4.18.0-553.el8_10.x86_64"}, "blog needs Linux 5.12"),
+        ({"architecture": "aarch64"}, "an image of blog is for amd64; the node is aarch64"),
+        ({"container_users": False}, "no user ids for containers"),
+    ],
+)
+def test_what_the_node_lacks_blocks_it(facts: dict[str, object], words: str) -> None:
+    good = {"podman_version": "5.4.2", "kernel": "6.1.0", "architecture": "x86_64"}
+    plan = planned(blog(), observed(facts={**good, "disk_free": 10**10, **facts}))
+    assert len(plan.blockers) == 1
+    assert words in plan.blockers[0]
+
+
+def test_nothing_blocks_a_node_with_nothing_to_do() -> None:
+    facts = {"podman_version": "4.4.0", "disk_free": 0}
+    assert planned(blog(), running(blog(), facts=facts)).blockers == ()
 
 
 def test_another_image_reference_alone_is_recorded() -> None:

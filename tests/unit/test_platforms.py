@@ -9,21 +9,21 @@ import pytest
 from skerry.bootstrap.platforms import RELEASES, Platform, parse_version, try_platform
 
 PLATFORMS = [
-    ("debian", "13", "apt", "python3", "ssh.service", True),
-    ("debian", "13.2", "apt", "python3", "ssh.service", True),
-    ("ubuntu", "24.04", "apt", "python3", "ssh.service", True),
-    ("ubuntu", "24.10", "apt", "python3", "ssh.service", True),
-    ("ubuntu", "25.10", "apt", "python3", "ssh.service", True),
-    ("ubuntu", "26.04", "apt", "python3", "ssh.service", True),
-    ("rhel", "8.10", "dnf", "python3.11", "sshd.service", False),
-    ("rocky", "8.10", "dnf", "python3.11", "sshd.service", False),
-    ("almalinux", "8.10", "dnf", "python3.11", "sshd.service", False),
-    ("rhel", "9.0", "dnf", "python3", "sshd.service", True),
-    ("rocky", "9.6", "dnf", "python3", "sshd.service", True),
-    ("almalinux", "10.0", "dnf", "python3", "sshd.service", True),
-    ("rhel", "10.1", "dnf", "python3", "sshd.service", True),
-    ("fedora", "38", "dnf", "python3", "sshd.service", True),
-    ("fedora", "43", "dnf", "python3", "sshd.service", True),
+    ("debian", "13", "apt", "python3", "ssh.service"),
+    ("debian", "13.2", "apt", "python3", "ssh.service"),
+    ("ubuntu", "24.04", "apt", "python3", "ssh.service"),
+    ("ubuntu", "24.10", "apt", "python3", "ssh.service"),
+    ("ubuntu", "25.10", "apt", "python3", "ssh.service"),
+    ("ubuntu", "26.04", "apt", "python3", "ssh.service"),
+    ("rhel", "8.10", "dnf", "python3.11", "sshd.service"),
+    ("rocky", "8.10", "dnf", "python3.11", "sshd.service"),
+    ("almalinux", "8.10", "dnf", "python3.11", "sshd.service"),
+    ("rhel", "9.0", "dnf", "python3", "sshd.service"),
+    ("rocky", "9.6", "dnf", "python3", "sshd.service"),
+    ("almalinux", "10.0", "dnf", "python3", "sshd.service"),
+    ("rhel", "10.1", "dnf", "python3", "sshd.service"),
+    ("fedora", "38", "dnf", "python3", "sshd.service"),
+    ("fedora", "43", "dnf", "python3", "sshd.service"),
 ]
 UNSUPPORTED = [
     ("debian", "12"),
@@ -47,14 +47,12 @@ def platforms() -> list[Platform]:
     return [release.platform for release in RELEASES]
 
 
-@pytest.mark.parametrize(("os_id", "version", "manager", "python", "unit", "drop_ins"), PLATFORMS)
-def test_supported(
-    *, os_id: str, version: str, manager: str, python: str, unit: str, drop_ins: bool
-) -> None:
+@pytest.mark.parametrize(("os_id", "version", "manager", "python", "unit"), PLATFORMS)
+def test_supported(*, os_id: str, version: str, manager: str, python: str, unit: str) -> None:
     platform = try_platform(os_id, version)
     assert platform is not None
     assert (platform.manager, platform.python) == (manager, python)
-    assert (platform.ssh_unit, platform.ssh_drop_ins) == (unit, drop_ins)
+    assert platform.ssh_unit == unit
 
 
 @pytest.mark.parametrize(("os_id", "version"), UNSUPPORTED)

@@ -44,7 +44,7 @@ RETRYING = unit_state(active="activating", sub="auto-restart")
 def test_action(
     wanted: wire.UnitEntry | None,
     owned: wire.UnitEntry | None,
-    is_changed: bool,
+    is_changed: bool,  # noqa: FBT001 (pytest gives it by name)
     state: wire.UnitState | None,
     action: UnitAction,
 ) -> None:
@@ -65,5 +65,5 @@ def test_action(
         (UnitAction.STOP, True, UnitAction.START),
     ],
 )
-def test_undo(action: UnitAction, was_owned: bool, undo: UnitAction) -> None:
+def test_undo(action: UnitAction, was_owned: bool, undo: UnitAction) -> None:  # noqa: FBT001
     assert undo_unit_action(action, was_owned=was_owned) is undo

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 
 import msgspec
 from msgspec import inspect
-from tools.docs.structs import docstring, fields_table
+from tools.docs.structs import docstring, fields_table, markdown
 
+from skerry.load import inventory
 from skerry.load.unknown import HONOURED_KINDS, kubernetes_fields, kubernetes_names
 from skerry.model.cloud import CloudFile
 from skerry.model.configmap import ConfigMap
 from skerry.model.deployment import Deployment
+from skerry.model.image import ImageFile
 from skerry.model.pod import Pod
 
 ROOTS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
@@ -19,6 +22,7 @@ ROOTS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("Pod", "In a file below `pods/`.", Pod),
     ("Deployment", "In a file below `pods/`.", Deployment),
     ("ConfigMap", "In any file below `pods/`; pods of every file can use it.", ConfigMap),
+    ("image.yaml", "In `images/NAME/`; a Containerfile there does instead.", ImageFile),
 )
 HEAD = """\
 # The files of a cloud folder
@@ -71,12 +75,20 @@ def render_page() -> str:
             lines += [docstring(kind), ""]
             table = fields_table(kind)
             lines += [*table, ""] if len(table) > 2 else ["It has no fields.", ""]
+    lines += ["## An Ansible inventory", "", _inventory_words(), ""]
     version = kubernetes_names()["version"]
     honoured = ", ".join(HONOURED_KINDS)
     lines.append(KUBERNETES_HEAD.format(honoured=honoured, version=version).rstrip("\n"))
     lines += refused_fields(sorted(seen, key=lambda kind: kind.__name__))
     lines += ["", CHECKS.rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _inventory_words() -> str:
+    """The loader's own description, with `inventory:` named as the field that asks for it."""
+    _, _, rules = cleandoc(inventory.__doc__ or "").partition("\n\n")
+    head = "`inventory: hosts.ini` in `cloud.yaml` takes nodes from an Ansible inventory."
+    return f"{head}\n\n{markdown(rules)}"
 
 
 def structs_below(root: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:

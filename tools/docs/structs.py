@@ -72,8 +72,10 @@ def describe_type(kind: inspect.Type) -> str:
         key, value = describe_type(kind.key_type), describe_type(kind.value_type)
         return f"mapping: {_short(key)} → {_short(value)}"
     if isinstance(kind, (inspect.VarTupleType, inspect.ListType)):
+        item = describe_type(kind.item_type)
         least = ", at least one" if kind.min_length else ""
-        return f"list of {describe_type(kind.item_type)}{least}"
+        is_word = item.startswith(("[", *UNITS.values()))
+        return f"list of {item}{least}" if is_word else f"list; each is {item}"
     if isinstance(kind, inspect.EnumType):
         return " or ".join(f"`{member.value}`" for member in kind.cls)
     return _describe_scalar(kind)

@@ -23,7 +23,7 @@ from skerry.bootstrap.platforms import LOW_MEMORY, PODMAN_MINIMUM, Platform
 from skerry.bootstrap.probe import Host, choose_platform, probe_host
 from skerry.bootstrap.report import Report, Step, step_of
 from skerry.edge import program
-from skerry.edge.exchange import Event, OnEvent, exchange
+from skerry.edge.exchange import Event, exchange
 from skerry.edge.ssh import Link, close_connection, pinned_fingerprints, run_remote
 from skerry.errors import AccessRefused, NodeError, NodeProgramFailed
 
@@ -77,8 +77,8 @@ def add_node(request: Request, *, on_step: OnStep, on_words: OnWords) -> Report:
     with _first_contact(request) as (link, host, is_pinned):
         platform = choose_platform(request.node, host, has_password=link.password is not None)
         fingerprints = tuple(pinned_fingerprints(link))
-        take(_host_key_step(request, link, fingerprints, is_pinned=is_pinned))
         door = open_root_door(link, host)
+        take(_host_key_step(request, link, fingerprints, is_pinned=is_pinned))
         brought = _bring_python(request, door, host, platform, take)
         if brought is not None:
             settings = plan_settings(request, platform, brought)
@@ -97,7 +97,10 @@ def add_node(request: Request, *, on_step: OnStep, on_words: OnWords) -> Report:
     if not request.is_check:
         facts = _prove(request, take)
         if request.hardens:
-            _harden(request, platform, hear)
+            settings = plan_settings(request, platform, Brought("", []))
+            exchange(request.deploy, "harden", settings, deadline=60.0, on_event=hear)
+            if steps[-1].state == "changed":
+                _prove_again(request, settings)
     return Report(
         node=request.node,
         target=link.target,
@@ -132,7 +135,6 @@ def plan_settings(request: Request, platform: Platform, brought: Brought) -> dic
         "podman_minimum": list(PODMAN_MINIMUM),
         "idle_units": list(platform.idle_units),
         "ssh_unit": platform.ssh_unit,
-        "ssh_drop_ins": platform.ssh_drop_ins,
     }
 
 
@@ -242,11 +244,9 @@ def _prove(request: Request, take: OnStep) -> dict[str, Any]:
     return facts
 
 
-def _harden(request: Request, platform: Platform, hear: OnEvent) -> None:
-    """Turns password login off, and on again if nobody could log in after that."""
-    settings = plan_settings(request, platform, Brought("", []))
-    exchange(request.deploy, "harden", settings, deadline=60.0, on_event=hear)
-    fresh = msgspec.structs.replace(request.deploy, multiplex=False, password=None)
+def _prove_again(request: Request, settings: dict[str, Any]) -> None:
+    """Logs in once more with password login turned off; if that fails, turns it on again."""
+    fresh = msgspec.structs.replace(request.deploy, multiplex=False)
     try:
         run_remote(fresh, "true", timeout=20)
     except NodeError as error:

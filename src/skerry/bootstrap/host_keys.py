@@ -109,7 +109,10 @@ def _greet(link: Link, kinds: str) -> None:
     """Begins a connection with host keys of these kinds only and gives up before logging in."""
     bare = msgspec.structs.replace(link, accept_new=True, multiplex=False, password=None)
     command = ssh_command(bare, "true")
-    first = ("-o", "PreferredAuthentications=none", "-o", f"HostKeyAlgorithms={kinds}")
+    # The first value of an option wins. At LogLevel=ERROR, ssh keeps it to itself that no kind
+    # of host key fits.
+    options = ("PreferredAuthentications=none", f"HostKeyAlgorithms={kinds}", "LogLevel=INFO")
+    first = tuple(word for option in options for word in ("-o", option))
     command = Command((command.argv[0], *first, *command.argv[1:]), command.env)
     with tempfile.TemporaryFile() as stderr:
         process = start_ssh(bare, command, stderr)

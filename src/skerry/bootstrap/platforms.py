@@ -23,10 +23,9 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     `manager` is ``apt`` or ``dnf``. `packages` are installed without what they merely recommend,
     `optional` ones where a repository has them. `python` is the package that brings a
     Python >= 3.9. `zram` is the package for compressed swap, if there is one. `ssh_unit` is
-    the unit that is reloaded when sshd's configuration changes; `ssh_drop_ins` says whether
-    sshd reads ``/etc/ssh/sshd_config.d``. `cgroup_hint` says how to get cgroup v2 where it is
-    not the default. `idle_units` are turned off: they came with Podman and would stay in
-    memory for a use that Skerry never makes.
+    the unit that is reloaded when sshd's configuration changes. `cgroup_hint` says how to get
+    cgroup v2 where it is not the default. `idle_units` are turned off: they came with Podman and
+    would stay in memory for a use that Skerry never makes.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     optional: tuple[str, ...] = ()
     zram: str | None = None
     ssh_unit: str = "sshd.service"
-    ssh_drop_ins: bool = True
     idle_units: tuple[str, ...] = (
         "netavark-dhcp-proxy.service",
         "netavark-firewalld-reload.service",
@@ -106,8 +104,6 @@ _RED_HAT_8 = msgspec.structs.replace(
     python="python3.11",
     packages=(*_RED_HAT_PACKAGES, "python3.11"),
     zram=None,
-    # Its sshd (8.0) has no Include.
-    ssh_drop_ins=False,
     cgroup_hint="sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1 "
     "&& sudo reboot",
 )

@@ -71,7 +71,9 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
             plans[name] = blocked_node(name, answer)
         else:
             tree = opened.trees[name]
-            plans[name] = plan_node(tree.manifest(), answer, images, tree.text_of)
+            plans[name] = plan_node(
+                tree.manifest(), answer, images, tree.text_of, tree.needs.values()
+            )
     return Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
 
 

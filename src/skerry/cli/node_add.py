@@ -86,7 +86,7 @@ def add(settings: Settings, /, **given: Any) -> None:
     from skerry.bootstrap.entry import change_entry, edit_entry
     from skerry.cli.progress import Progress
     from skerry.load.cloud import find_cloud_folder, load_nodes
-    from skerry.render.nodes import render_report, report_to_builtins, step_words
+    from skerry.render.nodes import render_report, report_to_builtins, step_styles, step_words
 
     begun = time.monotonic()
     options = Options(**given)
@@ -101,7 +101,7 @@ def add(settings: Settings, /, **given: Any) -> None:
     progress = Progress([options.name], is_quiet=settings.json)
     report = add_node(
         request,
-        on_step=lambda step: progress.show(options.name, step_words(step, progress.palette)),
+        on_step=lambda step: progress.show(options.name, step_words(step), *step_styles(step)),
         on_words=lambda words: (
             progress.show(options.name, words, "dim") if settings.verbose else None
         ),

@@ -6,12 +6,17 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from skerry.cli.main import Settings
 from skerry.cli.options import timeout_option
 from skerry.errors import CloudInvalid, UsageError
+
+if TYPE_CHECKING:
+    from skerry.bootstrap.report import Step
+    from skerry.edge.ssh import Link
 
 
 @click.command("rm")
@@ -47,7 +52,7 @@ def remove(settings: Settings, name: str, timeout: float, *, forget: bool) -> No
         )
     link = opened.link(name, timeout=timeout)
     if not forget:
-        _raise_if_at_work(opened.link(name, timeout=timeout), timeout)
+        _raise_if_at_work(link, timeout)
     before = _problems(opened.folder)
     change_entry(opened.folder, lambda text: forget_entry(text, name))
     write_pins(opened.folder / KNOWN_HOSTS, name, [])
@@ -85,7 +90,7 @@ def reset(
     from skerry.cli.observing import open_nodes
     from skerry.cli.progress import Progress
     from skerry.edge.turn import begin_turn
-    from skerry.render.nodes import render_reset, step_words
+    from skerry.render.nodes import render_reset, step_styles, step_words
 
     begun = time.monotonic()
     opened = open_nodes(settings)
@@ -94,20 +99,20 @@ def reset(
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message="node reset")
     progress = Progress([name], is_quiet=settings.json)
 
-    def show(words: str) -> None:
-        progress.show(name, words)
+    def show(step: Step) -> None:
+        progress.show(name, step_words(step), *step_styles(step))
 
     if not check and not yes:
         found = reset_node(link, turn, is_check=True, takes_packages=packages)
         for step in found.steps:
-            show(step_words(step, progress.palette))
+            show(step)
         _ask(name)
     report = reset_node(
         link,
         turn,
         is_check=check,
         takes_packages=packages,
-        on_step=lambda step: show(step_words(step, progress.palette)),
+        on_step=show,
     )
     if settings.json:
         import msgspec
@@ -124,11 +129,9 @@ def _ask(name: str) -> None:
         raise UsageError(f"{name} was not reset")
 
 
-def _raise_if_at_work(link: object, timeout: float) -> None:
-    from skerry.edge.ssh import Link
+def _raise_if_at_work(link: Link, timeout: float) -> None:
     from skerry.observe.node import observe_node
 
-    assert isinstance(link, Link)
     found = observe_node(link, None, wants_images=False, deadline=timeout)
     units = found["manifest"]["units"] if found["manifest"] is not None else {}
     names = sorted({unit["workload"] for unit in units.values() if unit["workload"]})

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
 from skerry.compile.place import place_replicas
-from skerry.compile.runtimes.pod import emit_pod
+from skerry.compile.runtimes.mounts import needed_kernel
+from skerry.compile.runtimes.pod import emit_pod, needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
-from skerry.compile.tree import Tree
+from skerry.compile.tree import Needs, Tree
 from skerry.errors import CloudInvalid, Problem
 from skerry.model.cloud import Cloud, Workload
 
@@ -35,10 +36,25 @@ def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None)
                     instance = Instance(cloud=cloud.name, workload=workload, ordinal=ordinal)
                     emitted.append((instance, emit_pod(instance, sources, problems)))
                 problems += claims[node].add(*emitted[ordinal])
+                claims[node].tree.needs[workload.name] = needs_of(workload, lock)
     if problems:
         unique = dict.fromkeys(problems)
         raise CloudInvalid(sorted(unique, key=lambda one: (one.file, one.line, one.column)))
     return {name: claims[name].tree for name in names}
+
+
+def needs_of(workload: Workload, lock: Lock) -> Needs:
+    """What the workload asks of its nodes."""
+    spec = workload.spec
+    images = {container.image for container in spec.containers}
+    return Needs(
+        workload=workload.name,
+        podman=needed_podman(spec),
+        kernel=needed_kernel(spec),
+        architectures=tuple(
+            sorted({lock.images[image].architecture for image in images if image in lock.images})
+        ),
+    )
 
 
 def place_workload(cloud: Cloud, workload: Workload) -> dict[str, int]:

@@ -52,14 +52,27 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     reloads: bool = False
 
 
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workload asks of its node: the oldest Podman and Linux, and the images' CPU."""
+
+    workload: str
+    podman: tuple[int, int]
+    kernel: tuple[int, int]
+    architectures: tuple[str, ...] = ()
+
+
 class Tree(msgspec.Struct, frozen=True):
-    """The whole of one node: `files` by path, `units` by name, `images` id -> reference."""
+    """The whole of one node: `files` by path, `units` by name, `images` id -> reference.
+
+    `needs` says for each workload what the node must have.
+    """
 
     cloud: str
     node: str
     files: dict[str, File]
     units: dict[str, Unit]
     images: dict[str, str]
+    needs: dict[str, Needs] = {}
 
     def text_of(self, path: str) -> str | None:
         """The text of a file of the tree, for a diff; None where it is not text."""

@@ -132,6 +132,8 @@ class Builder:
         return self._bootstrapped[wanted]
 
     def _run_build(self, source: ImageSource, bases: dict[str, str]) -> None:
+        # No cache: Podman's does not ask with which --timestamp a layer was made, so somebody's
+        # plain `podman build` of the same recipe would give the image another id.
         with tempfile.TemporaryDirectory(prefix="skerry-build-") as name:
             context = Path(name) / "context"
             options: tuple[str, ...] = ()
@@ -141,11 +143,10 @@ class Builder:
                 _write_context(source, next(iter(bases)), context)
                 # One layer for all that the recipe adds; and its base is never fetched.
                 options = ("--layers=false", "--pull=never")
-            if self.is_fresh:
-                options += ("--no-cache",)
             built = run(
                 Command.of(
-                    "podman", "build", "--timestamp", "0", *read_isolation(), *options,
+                    "podman", "build", "--timestamp", "0", "--no-cache",
+                    *read_isolation(), *options,
                     "--file", context / CONTAINERFILE, "--tag", source.reference, context,
                 ),
                 check=False,

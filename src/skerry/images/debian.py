@@ -87,6 +87,8 @@ class Debian:
         if self.wants_fresh_root or not noted.exists() or not root.exists():
             self.say(f"bootstrapping Debian {SUITE} (kept for later builds)")
             before = noted.read_text() if noted.exists() else ""
+            # Until the new root is noted, none is: an interrupted run leaves no wrong digest.
+            noted.unlink(missing_ok=True)
             self._bootstrap(root, "--variant=minbase")
             digest = read_digest(root)
             if digest != before:

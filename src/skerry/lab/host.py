@@ -29,6 +29,8 @@ PACKAGES = {
     "openssl": "openssl",
 }
 CAP_SYS_RESOURCE = 24
+ENOUGH_WATCHES = 2048
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -81,6 +83,22 @@ def require_root() -> None:
             "the lab makes namespaces, mounts and cgroups, and you are not root",
             hint="run the same command with sudo",
         )
+
+
+def raise_watch_limit() -> int | None:
+    """Raises the number of inotify instances that root may have, if it is low.
+
+    Each node takes about six, systemd's and those of its services, and all nodes of all labs
+    are root to this kernel: at the usual 128 the twentieth node boots with failed units. Returns
+    the new limit, or None where it was enough or cannot be changed. It lasts until a reboot.
+    """
+    if int(_WATCHES.read_text()) >= ENOUGH_WATCHES:
+        return None
+    try:
+        _WATCHES.write_text(str(ENOUGH_WATCHES))
+    except OSError:
+        return None
+    return ENOUGH_WATCHES
 
 
 def _read_cgroup_mount() -> Path:

@@ -14,7 +14,13 @@ from skerry.edge.run import Command
 from skerry.errors import LabError
 from skerry.lab.access import make_key, make_password, render_known_hosts, render_ssh_config
 from skerry.lab.cgroup import find_lab_cgroup, make_lab_cgroup, remove_lab_cgroup
-from skerry.lab.host import Host, inspect_host, require_lab_host, require_root
+from skerry.lab.host import (
+    Host,
+    inspect_host,
+    raise_watch_limit,
+    require_lab_host,
+    require_root,
+)
 from skerry.lab.network import Network
 from skerry.lab.node import Ground, Node
 from skerry.lab.overlay import Overlays
@@ -160,6 +166,9 @@ class Lab:
         if is_new:
             remove_lab_cgroup(self.host, self.places.key)
             self.network.remove()
+        limit = raise_watch_limit()
+        if limit is not None:
+            self.say(f"fs.inotify.max_user_instances of this computer raised to {limit}")
         # The network first: by it other labs know that the storage is in use.
         if self.network.make():
             self.say("network made: a router, and a subnet for each of three vendors")
@@ -190,6 +199,8 @@ class Lab:
                 f"{', '.join(strange)}: only a node that is made now can be password-only",
                 hint=f"new here: {', '.join(sorted(new)) or 'none'}; or take the lab down first",
             )
+        if image == "warm" and any(node.image != image for node in record.nodes.values()):
+            self.say("nodes that are there already stay without Podman: only new ones have it")
         for number in range(had, wanted):
             access: Literal["key", "password"] = (
                 "password" if name_of(number) in password_only else "key"

@@ -6,11 +6,12 @@ UNIX socket, so that no route leads out of the lab.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
 
-from skerry.edge.run import Command
+from skerry.edge.run import Command, run
 from skerry.lab.cgroup import end_all, is_populated, start_in
 from skerry.lab.network import Network
 from skerry.lab.places import Places
@@ -54,8 +55,18 @@ def _write_settings(folder: Path, port: int, hosts: list[str]) -> Path:
         "ConnectPort 443\n"
         "FilterDefaultDeny Yes\n"
         f'Filter "{allowed}"\n'
+        f"{_render_upstream()}"
     )
     return settings
+
+
+def _render_upstream() -> str:
+    """The proxy that this computer itself must use, if any, as tinyproxy has it."""
+    dump = run(Command.of("apt-config", "dump"), check=False).text
+    found = re.search(r'^Acquire::http::Proxy "(?:http://)?([^/"]+)/?";$', dump, re.MULTILINE)
+    by_environment = os.environ.get("http_proxy", "").removeprefix("http://").rstrip("/")
+    upstream = found[1] if found else by_environment
+    return f"Upstream http {upstream}\n" if upstream and upstream != "DIRECT" else ""
 
 
 def _free_port() -> int:

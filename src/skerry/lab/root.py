@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -71,6 +72,10 @@ _FILES = {
         'APT::Keep-Downloaded-Packages "true";\nAcquire::Languages "none";\n'
     ),
 }
+# A process namespace that ends with us: a build whose `lab up` was killed must not go on.
+_CONTAINED = (
+    "setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+)  # fmt: skip
 _REVISION = 1
 """Raised when the way of building changes in a manner that the recipe does not show."""
 
@@ -187,12 +192,13 @@ class RootStore:
         unfinished.rename(root)
 
     def _bootstrap(self, root: Path, recipe: Recipe) -> None:
-        packages = self.cache / "packages"
-        packages.mkdir(parents=True, exist_ok=True)
+        folder = self.cache / "packages"
+        folder.mkdir(parents=True, exist_ok=True)
+        packages = shlex.quote(str(folder))
         later = " ".join(WARM_PACKAGES)
         archive = "/var/cache/apt/archives"
         argv = [
-            "mmdebstrap", "--quiet", "--variant=minbase", "--format=directory",
+            *_CONTAINED, "mmdebstrap", "--quiet", "--variant=minbase", "--format=directory",
             f"--include={','.join(recipe.packages)}",
             # Downloads outlive the build, here for the next one and in the root for its nodes.
             "--skip=download/empty", "--skip=essential/unlink",
@@ -220,11 +226,9 @@ def _install(root: Path, packages: tuple[str, ...]) -> None:
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
     try:
-        # A process namespace of its own: whatever a package starts ends with the command.
         run(
             Command.of(
-                "unshare", "--mount", "--pid", "--fork", "--kill-child",
-                f"--mount-proc={root}/proc", "chroot", root,
+                *_CONTAINED[:-1], f"--mount-proc={root}/proc", "chroot", root,
                 "apt-get", "-y", "-qq", "--no-install-recommends", "--no-download",
                 "install", *packages,
                 DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8",

@@ -50,6 +50,11 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+# Has msgspec learn the types here, in one thread: two threads that are the first to convert a
+# type at the same time crash the interpreter (msgspec 0.22).
+_inspected = msgspec.json.Decoder(Inspected)
+
+
 def inspect_node(
     link: Link,
     workloads: Iterable[str] | None = None,

@@ -50,7 +50,7 @@ class Reorder:
     def take(self, now: float) -> list[Line]:
         """What is to be shown now, in order: all that has waited long enough, and what is older."""
         waiting = self._waiting
-        while waiting and (waiting[0][0] + self._window <= now or waiting[0][1] <= self._due):
+        while waiting and waiting[0][0] + self._window <= now:
             self._due = max(self._due, waiting.popleft()[1])
         taken = []
         while self._heap and self._heap[0][:2] <= self._due:

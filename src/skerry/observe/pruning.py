@@ -34,6 +34,10 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
         return self.blob_bytes + self.image_bytes
 
 
+# Has msgspec learn the type here, in one thread: see `skerry.observe.containers`.
+_pruned = msgspec.json.Decoder(Pruned)
+
+
 def prune_node(
     link: Link, turn: Turn, *, keep: int, is_dry: bool, deadline: float = DEADLINE
 ) -> Pruned:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
 from skerry.compile.lock import ResolvedImage
+from skerry.compile.tree import Needs
+from skerry.plan.lacks import plan_lacks
 from skerry.plan.steps import (
     ActOnUnit,
     AnyStep,
@@ -90,11 +92,13 @@ def plan_node(
     observed: wire.Observed,
     images: Mapping[str, ResolvedImage],
     text_of: Callable[[str], str | None],
+    needs: Iterable[Needs] = (),
 ) -> NodePlan:
     """The plan that makes one node as `desired` says.
 
     `images` are by id, for their sizes; `text_of` gives a desired file's text by its path, for
-    the diff, or None where it is not text or not known.
+    the diff, or None where it is not text or not known. What the node has too little of for
+    `needs` blocks it.
     """
     active = observed["manifest"]
     sends = _plan_images(desired, observed, images)
@@ -115,7 +119,13 @@ def plan_node(
         number=observed["next_number"],
         steps=tuple(steps),
         missing=tuple(observed["missing"]) if steps else (),
-        blockers=tuple(conflicts + _plan_room(sends, observed)),
+        blockers=(
+            *conflicts,
+            *plan_lacks(needs, observed["facts"]),
+            *_plan_room(sends, observed),
+        )
+        if steps
+        else (),
     )
 
 
@@ -141,11 +151,8 @@ def _plan_images(
 def _plan_room(sends: list[SendImage], observed: wire.Observed) -> list[str]:
     if not sends:
         return []
-    facts = observed["facts"]
     blockers = []
-    if not facts.get("podman_version"):
-        blockers.append("Podman is not installed: run `skerry node add` for this node again")
-    needed, free = sum(step.size for step in sends), int(facts.get("disk_free", 0))
+    needed, free = sum(step.size for step in sends), int(observed["facts"].get("disk_free", 0))
     # The archive lies on the disk beside the unpacked layers while it is loaded.
     if free and 2 * needed + DISK_RESERVE > free:
         blockers.append(

@@ -39,12 +39,8 @@ COLUMNS = (
     Column("generation", is_default=False, is_number=True),
 )
 _COLOURS = {"ready": "green", "new": "cyan", "locked": "yellow", "unfinished": "yellow"}
-_MARKS = {
-    "ok": ("ok", "green"),
-    "changed": ("changed", "yellow"),
-    "would-change": ("would change", "yellow"),
-    "skipped": ("skipped", "cyan"),
-}
+_MARKS = {"would-change": "would change"}
+_STEP_STYLES = {"changed": ("yellow",), "would-change": ("yellow",), "skipped": ("cyan",)}
 
 Answers = Mapping[str, NodeState | NodeError]
 
@@ -95,12 +91,16 @@ def render_facts(facts: Mapping[str, Any]) -> str:
     return "\n".join(f"{key.ljust(width)}  {visible(value)}".rstrip() for key, value in rows)
 
 
-def step_words(step: Step, palette: Palette) -> str:
+def step_words(step: Step) -> str:
     """One step of bootstrap or reset as a line of progress."""
-    mark, colour = _MARKS.get(step.state, (step.state, "red"))
+    mark = _MARKS.get(step.state, step.state)
     seconds = f"  ({step.seconds:.1f} s)" if step.seconds >= 0.05 else ""
-    painted = palette.paint(mark.ljust(12), colour)
-    return f"{painted} {step.step.ljust(15)} {visible(step.detail)}{seconds}"
+    return f"{mark.ljust(12)} {step.step.ljust(15)} {step.detail}{seconds}"
+
+
+def step_styles(step: Step) -> tuple[str, ...]:
+    """How a terminal shows the step: what changed stands out."""
+    return _STEP_STYLES.get(step.state, ())
 
 
 def render_report(report: Report, *, entry: str, seconds: float) -> str:

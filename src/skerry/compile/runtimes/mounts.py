@@ -37,9 +37,10 @@ class Mounts(msgspec.Struct, frozen=True):
     files: dict[str, OwnedFile]
 
 
-def needs_idmapped_mounts(spec: PodSpec) -> bool:
-    """Whether the pod has mounts on which owners are mapped."""
-    return not spec.host_network and any(container.volume_mounts for container in spec.containers)
+def needed_kernel(spec: PodSpec) -> tuple[int, int]:
+    """The version of Linux that the pod needs: mounts with mapped owners came with 5.12."""
+    has_mapped = not spec.host_network and any(one.volume_mounts for one in spec.containers)
+    return (5, 12) if has_mapped else (4, 18)
 
 
 def empty_dirs(instance: Instance) -> tuple[str, ...]:

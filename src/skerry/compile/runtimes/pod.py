@@ -28,6 +28,7 @@ from skerry.compile.runtimes.supervision import (
 )
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
+from skerry.model.origin import Origin
 from skerry.model.pod import Container, ContainerPort, PodSpec
 from skerry.model.quantity import parse_memory
 
@@ -53,8 +54,9 @@ def emit_pod(instance: Instance, sources: Sources, problems: list[Problem]) -> E
         image = sources.images.get(container.image)
         if image is None:
             problems.append(_unresolved_image(container))
-        else:
-            _emit_container(instance, container, image, sources, problems, emitted)
+            # The other problems of the container shall be found too; no tree comes of this.
+            image = ResolvedImage(id="", size=0)
+        _emit_container(instance, container, image, sources, problems, emitted)
     return emitted
 
 
@@ -62,7 +64,7 @@ def _unresolved_image(container: Container) -> Problem:
     return container.origin.of("image").problem(
         f"the image {container.image} of container {container.name!r} is neither "
         "in this machine's Podman store nor in cloud.lock",
-        hint=f"build it here, or: podman pull {container.image}",
+        hint="build or pull it on this machine",
     )
 
 
@@ -249,25 +251,21 @@ def _node_side(port: ContainerPort) -> str:
 
 
 def _check_words(container: Container, variables: Mapping[str, str]) -> Iterator[Problem]:
-    """What no program can be given: a zero byte, or more than Linux or systemd passes on."""
-    places = {
-        **{f"env[{name}]": f"{name}={value}" for name, value in variables.items()},
-        **{f"command[{index}]": word for index, word in enumerate(container.command)},
-        # Podman takes it as one argument.
-        "command": json.dumps(container.command, ensure_ascii=False),
-        **{f"args[{index}]": word for index, word in enumerate(container.args)},
-    }
+    """What would not arrive as it is: a zero byte, or more than Linux or systemd passes on."""
     total = 0
-    for place, word in places.items():
-        field = place.partition("[")[0]
-        origin = container.origin.of(place if place in container.origin.fields else field)
+    for what, origin, word in _words(container, variables):
         size = len(word.encode()) + 1
         total += size
         if "\0" in word:
-            yield origin.problem(f"{place} has a zero byte in it, which no program can be given")
+            yield origin.problem(f"{what} has a zero byte in it, which no program can be given")
+        if what.startswith("variable") and "\r\n" in word:
+            yield origin.problem(
+                f"{what} has a line that ends with CR LF: Podman would drop the CR",
+                hint="end lines with LF, or give the text as a file: a ConfigMap volume",
+            )
         if size > ARGUMENT_LIMIT:
             yield origin.problem(
-                f"{place} is {size - 1} bytes long: Linux passes at most {ARGUMENT_LIMIT - 1} on",
+                f"{what} is {size - 1} bytes long: Linux passes at most {ARGUMENT_LIMIT - 1} on",
                 hint="give it as a file: a ConfigMap volume",
             )
     if total > LINE_LIMIT // 2:
@@ -276,3 +274,21 @@ def _check_words(container: Container, variables: Mapping[str, str]) -> Iterator
             f"at most {LINE_LIMIT // 2} can be passed on",
             hint="give large ones as files: a ConfigMap volume",
         )
+
+
+def _words(container: Container, variables: Mapping[str, str]) -> Iterator[tuple[str, Origin, str]]:
+    """What the words of the container are called, where they are written, and the words."""
+    for variable in container.env:
+        if variable.name in variables:
+            word = f"{variable.name}={variables[variable.name]}"
+            yield f"variable {variable.name!r}", variable.origin, word
+    # Podman takes the command as one argument.
+    yield (
+        "command",
+        container.origin.of("command"),
+        json.dumps(container.command, ensure_ascii=False),
+    )
+    for field in ("command", "args"):
+        for index, word in enumerate(getattr(container, field)):
+            place = f"{field}[{index}]"
+            yield place, container.origin.of(place), word

@@ -1,0 +1,61 @@
+"""What a node lacks for its workloads, from its facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from skerry.compile.tree import Needs
+
+# The kernel's names of processors (uname -m) as images have them (Go's GOARCH).
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "riscv64": "riscv64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
+
+
+def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each thing that the node has not or that is too old."""
+    needs = list(needs)
+    if not needs:
+        return
+    podman = parse_version(facts.get("podman_version"))
+    if podman is None:
+        yield "Podman is not installed: run `skerry node add` for this node again"
+        return
+    if facts.get("container_users") is False:
+        yield (
+            "there are no user ids for containers (/etc/subuid, /etc/subgid): "
+            "run `skerry node add` for this node again"
+        )
+    kernel = parse_version(facts.get("kernel"))
+    machine = str(facts.get("architecture", ""))
+    for need in needs:
+        if podman < need.podman:
+            yield (
+                f"{need.workload} needs Podman {_shown(need.podman)} (several containers in one "
+                f"pod); the node has {facts['podman_version']}"
+            )
+        if kernel is not None and kernel < need.kernel:
+            yield (
+                f"{need.workload} needs Linux {_shown(need.kernel)} (volumes in a user "
+                f"namespace); the node has {facts['kernel']}"
+            )
+        for architecture in need.architectures:
+            if machine and _ARCHITECTURES.get(machine, machine) != architecture:
+                yield f"an image of {need.workload} is for {architecture}; the node is {machine}"
+
+
+def parse_version(text: Any) -> tuple[int, int] | None:
+    """The first two numbers of a version; None where there are none."""
+    match = re.match(r"(\d+)\.(\d+)", str(text or ""))
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _shown(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,131 @@
+"""The node program as an archive, and the shell commands that run and install it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from skerry.edge import program
+from skerry_node import wire
+from skerry_node.install import KEPT, remove_old
+
+PING = wire.dump({"protocol": 1, "op": "ping", "args": {}, "streams": []}) + b"\n"
+SHELLS = [name for name in ("sh", "bash", "dash", "busybox", "fish", "tcsh") if shutil.which(name)]
+
+
+def here(command: str, folder: Path) -> str:
+    """The command with the state folder of a test, and the Python that the tests run on."""
+    found = command.replace(wire.STATE_FOLDER, str(folder))
+    return found.replace("/usr/bin/python3 ", f"{sys.executable} ", 1)
+
+
+def run(command: str, content: bytes, shell: str = "sh") -> subprocess.CompletedProcess[bytes]:
+    """Runs a command as a login shell does for sshd."""
+    words = (shell, "sh", "-c") if shell == "busybox" else (shell, "-c")
+    return subprocess.run((*words, command), input=content, capture_output=True, check=False)
+
+
+def install(folder: Path, content: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Installs the program below a folder."""
+    command = here(program.install_command(program.digest()), folder)
+    return run(command, program.build() if content is None else content)
+
+
+def test_same_sources_give_the_same_bytes() -> None:
+    first = program.build()
+    program.build.cache_clear()
+    assert program.build() == first
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        names = archive.namelist()
+        assert names == sorted(names)
+        assert "skerry_node/__main__.py" in names
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    # Sent once per node and version, maybe over a slow line.
+    assert len(first) < 100_000
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
+    command = here(program.remote_command(program.digest()), tmp_path)
+    assert run(command, PING, shell).returncode == wire.PROGRAM_MISSING
+    finished = install(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    answered = run(command, PING, shell)
+    assert answered.stderr == b""
+    assert json.loads(answered.stdout)["event"] == "result"
+    folder = tmp_path / "program" / program.digest()
+    assert list(folder.glob("skerry_node/__pycache__/observe.*.pyc"))
+    assert stat.S_IMODE((folder / "skerry_node/wire.py").stat().st_mode) == 0o644
+    assert stat.S_IMODE((folder / "skerry_node").stat().st_mode) == 0o755
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert [path.name for path in (tmp_path / "program").iterdir()] == [program.digest()]
+    # Twice is fine.
+    assert install(tmp_path).returncode == 0
+
+
+def test_damaged_program_is_not_installed(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(buffer, "w") as archive,
+        zipfile.ZipFile(io.BytesIO(program.build())) as whole,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            archive.writestr(name, content + b"#" if name.endswith("wire.py") else content)
+    finished = install(tmp_path, buffer.getvalue())
+    assert finished.returncode == 1
+    assert b"arrived damaged" in finished.stderr
+    assert list((tmp_path / "program").iterdir()) == []
+    assert install(tmp_path, program.build()[:1000]).returncode == 1
+
+
+def test_old_versions_go_but_the_last_stays(tmp_path: Path) -> None:
+    for age, name in enumerate(["new", "old", "older", "oldest"]):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    (tmp_path / ".left.zip").write_bytes(b"")
+    (tmp_path / ".new-17").mkdir()
+    remove_old(str(tmp_path), "new")
+    assert KEPT == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+def test_node_without_python(tmp_path: Path) -> None:
+    command = here(program.remote_command("x"), tmp_path)
+    for name in ("/usr/local/bin/python3", "/usr/bin/python3"):
+        command = command.replace(name, "/nowhere/python3")
+    command = command.replace(sys.executable, "/nowhere/python3")
+    assert run(command, b"").returncode == wire.PYTHON_MISSING
+
+
+def test_python_too_old_becomes_a_newer_one_if_there_is_one(tmp_path: Path) -> None:
+    command = here(program.remote_command("x"), tmp_path)
+    # To a Python that needs at least 3.99, this one is too old, and so are all others.
+    old = command.replace("(3,9)", "(3,99)")
+    none = old.replace('"/usr/bin/python3.', '"/nowhere/python3.')
+    assert run(none, b"").returncode == wire.PYTHON_TOO_OLD
+    newer = tmp_path / "newer"
+    newer.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    newer.chmod(0o755)
+    replaced = none.replace('"/nowhere/python3.13"', f'"{newer}"')
+    finished = run(replaced, b"")
+    words = finished.stdout.decode().splitlines()
+    assert words[:3] == ["-I", "-S", "-c"]
+    assert words[-1] == f"{tmp_path}/program/x"
+
+
+def test_without_root_it_goes_through_sudo() -> None:
+    command = program.remote_command("x")
+    assert 'test -O / || s="sudo -n"' in command
+    assert "\n" not in command
+    # What sudo logs names the program, in one record (it breaks them at 960 bytes).
+    assert len(command) < 900
