@@ -28,7 +28,7 @@ def follow_switch(host: Host, number: int, token: str, emit: Emit) -> Dict[str, 
 
     Where the switch was ended from outside (killed, or by a reboot), the node is mended here.
     """
-    path, offset = events_path(host, number), 0
+    path, offset, has_died = events_path(host, number), 0, False
     heard = renewed = time.monotonic()
     while True:
         events, offset = _read_events(path, offset)
@@ -43,13 +43,12 @@ def follow_switch(host: Host, number: int, token: str, emit: Emit) -> Dict[str, 
         if time.monotonic() - renewed > _RENEW_PAUSE:
             renewed = time.monotonic()
             try_renew(host, token)
-        if not events and _has_died(host, number, time.monotonic() - heard, offset):
-            events, offset = _read_events(path, offset)
-            for event in events:
-                if event["event"] == "end":
-                    return _result_of(event)
+        if has_died:
             return _mend(host, number, emit)
-        time.sleep(_PAUSE)
+        has_died = not events and _has_died(host, number, time.monotonic() - heard, offset)
+        # Its last words may have come between the two looks: they are read first.
+        if not has_died:
+            time.sleep(_PAUSE)
 
 
 def _has_died(host: Host, number: int, silent: float, offset: int) -> bool:

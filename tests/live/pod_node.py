@@ -117,14 +117,15 @@ class PodNode:
         return self.ssh(f"podman exec {container} sh -c '{script}'").text
 
     def fetch(self, port: int, path: str = "/") -> str:
-        """What the node answers to the lab's network over HTTP; empty while it does not."""
+        """The page that the node gives to the lab's network; empty while it does not."""
         try:
             connection = HTTPConnection(self.node.address, port, timeout=3)
             connection.sock = self.lab.network.open_socket()
             connection.sock.settimeout(3)
             connection.sock.connect((self.node.address, port))
             connection.request("GET", path)
-            return connection.getresponse().read().decode()
+            answer = connection.getresponse()
+            return answer.read().decode() if answer.status == 200 else ""
         except OSError:
             return ""
 

@@ -105,7 +105,7 @@ def wait_restarts(node: PodNode, unit: str, least: int) -> None:
 
 
 def test_one_container_serves_its_config_map(running: PodNode) -> None:
-    assert wait_until(lambda: running.fetch(8081), 20) == "hello"
+    wait_until(lambda: running.fetch(8081) == "hello", 20, "the page")
     assert "skerry-web.0" in running.ssh("podman ps --format '{{.Names}}'").text.split()
     label = "podman inspect skerry-web.0 --format '{{json .Config.Labels}}'"
     labels = json.loads(running.ssh(label).text)
@@ -143,7 +143,7 @@ def test_root_in_a_container_is_nobody_on_the_node(running: PodNode) -> None:
 
 
 def test_containers_of_a_pod_share_localhost_and_an_empty_dir(running: PodNode) -> None:
-    assert wait_until(lambda: running.fetch(8082, "/seen"), 20) == "hello"
+    wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
     for container in ("web", "side"):
         name = f"skerry-two.0.{container}"
         assert running.within(name, "hostname; stat -c %u:%a /shared").split() == ["two", "0:777"]
@@ -157,7 +157,7 @@ def test_container_of_a_pod_is_restarted_alone(running: PodNode) -> None:
     running.ssh("systemctl restart skerry-two.0.side.service")
     after = {unit: running.show(unit, "InvocationID") for unit in TWO_UNITS}
     assert [unit for unit in TWO_UNITS if before[unit] != after[unit]] == [TWO_UNITS[2]]
-    assert wait_until(lambda: running.fetch(8082, "/seen"), 20) == "hello"
+    wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
 
 
 def test_pod_survives_the_end_of_all_of_its_containers(running: PodNode) -> None:
@@ -173,7 +173,7 @@ def test_pod_comes_back_with_its_containers_when_it_is_killed(running: PodNode) 
     running.ssh("kill -KILL $(systemctl show -P MainPID skerry-two.0-pod.service)")
     wait_until(lambda: running.show(TWO_UNITS[0], "NRestarts") == ["1"], 30, "the pod again")
     running.wait_active(*TWO_UNITS, timeout=30)
-    assert wait_until(lambda: running.fetch(8082, "/seen"), 20) == "hello"
+    wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
 
 
 def test_stopped_pod_leaves_nothing(node: PodNode) -> None:
@@ -303,7 +303,7 @@ def test_host_network_is_the_nodes_with_its_low_ports(node: PodNode) -> None:
     pod = WEB.replace("  containers:", "  hostNetwork: true\n  containers:")
     pod = pod.replace('"8080"', '"80"').replace("8080, hostPort: 8081", "80")
     node.start(web=pod)
-    assert wait_until(lambda: node.fetch(80), 20) == "hello"
+    wait_until(lambda: node.fetch(80) == "hello", 20, "the page")
     assert node.within("skerry-web.0", "hostname") == node.node.name
     assert node.within("skerry-web.0", "cat /proc/self/uid_map").split() == ["0", "0", "4294967295"]
     node.within("skerry-web.0", "touch /scratch/x")
@@ -312,7 +312,7 @@ def test_host_network_is_the_nodes_with_its_low_ports(node: PodNode) -> None:
 def test_host_network_of_a_pod_with_two_containers(node: PodNode) -> None:
     pod = TWO.replace("  containers:", "  hostNetwork: true\n  containers:", 1)
     node.start(two=pod.replace(", hostPort: 8082", ""))
-    assert wait_until(lambda: node.fetch(8080, "/seen"), 20) == "hello"
+    wait_until(lambda: node.fetch(8080, "/seen") == "hello", 20, "the page")
 
 
 def test_log_has_both_streams_with_their_priorities(node: PodNode) -> None:
@@ -357,7 +357,7 @@ def test_changed_image_or_key_changes_the_files_that_the_unit_depends_on(node: P
     assert changed == {"/etc/skerry/config/page/index.html"}
     assert changed <= set(second.units["skerry-web.0.service"].files)
     node.ssh("systemctl restart skerry-web.0.service")
-    assert wait_until(lambda: node.fetch(8081), 20) == "bye"
+    wait_until(lambda: node.fetch(8081) == "bye", 20, "the page")
     # What the container wrote outlives it: only the end of the pod removes it.
     assert node.within("skerry-web.0", "cat /scratch/x") == "kept"
     (folder,) = second.units["skerry-web.0.service"].volumes

@@ -104,14 +104,16 @@ def test_placement_stays_as_it_is_from_version_to_version() -> None:
     }
     placed = {
         "blog 2": place_replicas("blog", 2, nodes),
-        "blog 3 spread": place_replicas("blog", 3, nodes, values=values),
+        "wiki 3": place_replicas("wiki", 3, nodes),
+        "wiki 3 spread": place_replicas("wiki", 3, nodes, values=values),
         "queue 7": place_replicas("queue", 7, nodes),
         "none": place_replicas("queue", 0, nodes),
         "nowhere": place_replicas("queue", 3, []),
     }
     assert placed == {
         "blog 2": {"delta": 1, "gamma": 1},
-        "blog 3 spread": {"attic": 1, "delta": 1, "gamma": 1},
+        "wiki 3": {"beta": 1, "delta": 1, "gamma": 1},
+        "wiki 3 spread": {"attic": 1, "beta": 1, "delta": 1},
         "queue 7": {"alpha": 2, "attic": 1, "beta": 1, "delta": 2, "gamma": 1},
         "none": {},
         "nowhere": {},

@@ -81,7 +81,7 @@ class LazyGroup(click.Group):
     help="The cloud folder (default: this folder or the nearest parent with a cloud.yaml).",
 )
 @click.option("--json", is_flag=True, help="Print JSON for programs instead of text for people.")
-@click.option("-v", "--verbose", count=True, help="Say more; -vv shows every command that is run.")
+@click.option("-v", "--verbose", count=True, help="Say more: a plan shows new files in full.")
 @click.pass_context
 def skerry(context: click.Context, folder: Path, *, json: bool, verbose: int) -> None:
     """A cloud of one's own: a folder of YAML becomes running workloads on your hosts."""

@@ -66,8 +66,6 @@ _FILES = {
         "PerSourcePenalties no\n"
         "HostKey /etc/ssh/ssh_host_ed25519_key\n"
     ),
-    # Nothing here outlives the lab: an installation need not wait for the disk.
-    "etc/dpkg/dpkg.cfg.d/lab": "force-unsafe-io\n",
     "etc/apt/apt.conf.d/00lab": (
         'APT::Keep-Downloaded-Packages "true";\nAcquire::Languages "none";\n'
     ),
@@ -200,6 +198,9 @@ class RootStore:
         argv = [
             *_CONTAINED, "mmdebstrap", "--quiet", "--variant=minbase", "--format=directory",
             f"--include={','.join(recipe.packages)}",
+            # Here and in the nodes: nothing of it outlives the lab, so no installation need wait
+            # for the disk. It halves the time of a build.
+            "--dpkgopt=force-unsafe-io",
             # Downloads outlive the build, here for the next one and in the root for its nodes.
             "--skip=download/empty", "--skip=essential/unlink",
             "--skip=cleanup/apt", "--skip=cleanup/reproducible",
