@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 from tests.live.cloud_for_tests import LiveCloud, httpd
 from tests.live.images_for_tests import BUSYBOX_IMAGE
 from tests.live.lab_harness import wait_until
@@ -170,15 +171,33 @@ def test_pods_are_back_after_a_reboot(cloud: LiveCloud) -> None:
     assert "nothing to change" in cloud.skerry("apply", "--yes").text
 
 
-def test_no_process_of_skerry_is_left_on_a_node(cloud: LiveCloud) -> None:
+@pytest.mark.parametrize("is_json", [False, True])
+def test_no_process_of_skerry_is_left_on_a_node(cloud: LiveCloud, *, is_json: bool) -> None:
     cloud.place("web", httpd("web", image=BUSYBOX_IMAGE, port=8081), "nodes: [alpha]")
-    for words in (["plan"], ["apply", "--yes"], ["status"], ["rollback", "--yes"], ["history"]):
-        cloud.skerry(*words, expect=None)
+    commands = (
+        ["check"],
+        ["plan"],
+        ["apply", "--yes"],
+        ["apply", "--yes"],
+        ["status"],
+        ["diff"],
+        ["logs", "web"],
+        ["exec", "web", "--", "true"],
+        ["history"],
+        ["prune", "--dry-run"],
+        ["prune", "--yes"],
+        ["rollback", "--yes"],
+        ["node", "ls"],
+        ["node", "facts", "alpha"],
+        ["image", "ls"],
+    )
+    for words in commands:
+        cloud.skerry(*(["--json"] if is_json else []), *words, expect=None)
         listed = cloud.ssh("alpha", "ps -eo args; systemctl list-units --plain 'skerry-activate*'")
         ours = [
             line
             for line in listed.text.splitlines()
-            if ("skerry_node" in line or "skerry-activate" in line) and "ps -eo" not in line
+            if ("skerry_node" in line or "skerry-activate-" in line) and "ps -eo" not in line
         ]
         assert ours == [], f"after {words}: {ours}"
 

@@ -90,6 +90,7 @@ def skerry(context: click.Context, folder: Path, *, json: bool, verbose: int) ->
 
 def run_command_line(arguments: list[str]) -> int:
     """Runs one command and returns the exit code of the process."""
+    arguments = _json_first(arguments)
     try:
         result = skerry.main(arguments, prog_name="skerry", standalone_mode=False)
         return result if isinstance(result, int) else ExitCode.DONE
@@ -108,3 +109,12 @@ def run_command_line(arguments: list[str]) -> int:
         # The reader (head, less) has what it wanted.
         sys.stderr.close()
         return ExitCode.DONE
+
+
+def _json_first(arguments: list[str]) -> list[str]:
+    """``skerry plan --json`` means ``skerry --json plan``; words after ``--`` are not ours."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    ours, rest = arguments[:end], arguments[end:]
+    if "--json" not in ours or ("exec" in ours and not rest):
+        return arguments
+    return ["--json", *(word for word in ours if word != "--json"), *rest]
