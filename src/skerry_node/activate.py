@@ -211,7 +211,8 @@ def _wait_for_end(host: Host) -> None:
 def _rolled_back(number: int) -> NodeFault:
     return NodeFault(
         "activation-rolled-back",
-        "generation %d was not confirmed in time: the node went back" % number,
+        "generation %d is not waiting to be confirmed (any more): the node is on, or goes back "
+        "to, the one before" % number,
         "nothing is lost: " + _AGAIN,
     )
 

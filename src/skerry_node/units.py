@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from skerry_node.basics import STATE_FOLDER
 from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ _PROPERTIES = (
 # How systemd prints a number that is not known: words, or the largest number there is.
 _UNKNOWN = ("", "[not set]", "18446744073709551615")
 STOP_DEADLINE = 150.0
+_VOLUME_FOLDER = STATE_FOLDER + "/volumes/"
 _QUADLET = "/usr/lib/systemd/system-generators/podman-system-generator"
 
 
@@ -125,13 +127,20 @@ def reload_systemd(host: Host) -> None:
 
 
 def remove_volumes(host: Host, volumes: Sequence[str]) -> Optional[Finished]:
-    """Removes Podman volumes of pods that are gone; the answer where not all went.
+    """Removes the volumes of pods that are gone; the answer where not all went.
 
-    Without ``--force``: that would remove containers that somebody else started on them.
+    A path is a folder below that of the volumes; another name is a volume of Podman. Those go
+    without ``--force``: that would remove containers that somebody else started on them.
     """
-    if not volumes:
+    for name in volumes:
+        if name.startswith(_VOLUME_FOLDER) and ".." not in name.split("/"):
+            import shutil
+
+            shutil.rmtree(host.path(name), ignore_errors=True)
+    names = [name for name in volumes if not name.startswith("/")]
+    if not names:
         return None
-    finished = host.commands.run("podman", "volume", "rm", *volumes, deadline=STOP_DEADLINE)
+    finished = host.commands.run("podman", "volume", "rm", *names, deadline=STOP_DEADLINE)
     missing = ("no such volume", "no volume with name")
     lines = [
         line
@@ -145,7 +154,9 @@ def read_log(host: Host, unit: str, lines: int) -> List[str]:
     """The last lines of a unit's log."""
     words = ("journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=%d" % lines)
     try:
-        return host.commands.run(*words, "--unit=" + unit).text.splitlines()
+        text = host.commands.run(*words, "--unit=" + unit).text
+        # conmon leaves the newline on what a container prints, so that a second one follows.
+        return [line for line in text.splitlines() if line]
     except NodeFault as fault:
         return ["(no log: %s)" % fault.message]
 

@@ -187,3 +187,20 @@ def test_confirmation_of_another_boot_does_not_count(machine: Machine) -> None:
         confirm(machine, 2)
     assert found.value.id == "activation-rolled-back"
     raise_if_not(machine, OLD, OLD_UNITS)
+
+
+@pytest.mark.parametrize("phase", ["switching", "undoing"])
+def test_only_what_is_healthy_can_be_confirmed(machine: Machine, phase: str) -> None:
+    start_old(machine)
+    pend(machine)
+    assert steps_of_a_switch(machine, 12)
+    entry = try_read_journal(machine.host)
+    assert entry is not None
+    write_journal(machine.host, {**entry, "phase": phase})
+    with pytest.raises(NodeFault) as found:
+        confirm(machine, 2)
+    assert found.value.id == "activation-rolled-back"
+    assert Store(machine.host).current_number() == 1
+    after = try_read_journal(machine.host)
+    assert after is not None
+    assert after["phase"] == phase

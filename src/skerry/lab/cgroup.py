@@ -185,5 +185,9 @@ def _wait_event(cgroup: Path, event: str, wanted: str, *, timeout: float) -> Non
             # The kernel announces each change of this file; the limit covers one that came
             # between our look and our wait.
             poll.poll(min(left, 0.1) * 1000)
-            file.seek(0)
-            file.read()
+            try:
+                file.seek(0)
+                file.read()
+            except OSError:
+                # systemd has removed the cgroup, as it does with an empty one of its own.
+                return

@@ -22,7 +22,7 @@ box=$1 disk=$2 port=$3; shift 3
 while read -r device mount rest; do
     mount=$(printf %b "$mount")
     case $device in /dev/loop*)
-        case $disk in "$mount"/*) ;; *) umount -l "$mount" ;; esac ;;
+        case $disk in "${mount%/}"/*) ;; *) umount -l "$mount" ;; esac ;;
     esac
 done </proc/mounts
 mkdir -p /run/systemd/nspawn
