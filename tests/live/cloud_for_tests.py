@@ -73,11 +73,7 @@ class LiveCloud:
         self, *words: str, expect: int | None = 0, typed: str | None = None, timeout: float = 300
     ) -> Finished:
         """Runs `skerry` in the folder; its exit status must be `expect` (None: any)."""
-        command = Command(
-            (sys.executable, "-m", "skerry", *words),
-            env=(("NO_COLOR", "1"),),
-            cwd=str(self.folder),
-        )
+        command = self.command(*words)
         finished = run(
             command,
             input=typed.encode() if typed is not None else None,
@@ -88,6 +84,14 @@ class LiveCloud:
             f"{command}: status {finished.status}\n{finished.text}\n{finished.error_text}"
         )
         return finished
+
+    def command(self, *words: str) -> Command:
+        """`skerry` with these words, in the folder."""
+        return Command(
+            (sys.executable, "-m", "skerry", *words),
+            env=(("NO_COLOR", "1"),),
+            cwd=str(self.folder),
+        )
 
     def json(self, *words: str, expect: int | None = 0) -> Any:
         """What `skerry --json` prints."""

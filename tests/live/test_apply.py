@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 from tests.live.cloud_for_tests import LiveCloud, httpd
 from tests.live.images_for_tests import BUSYBOX_IMAGE
 from tests.live.lab_harness import wait_until
 
-from skerry.edge.run import run
+from skerry.edge.run import run, start
 
 
 def page(cloud: LiveCloud, node: str, port: int) -> str:
@@ -165,6 +166,31 @@ def test_dead_node_delays_no_other_and_is_caught_up_later(cloud: LiveCloud) -> N
         lambda: cloud.skerry("apply", "--yes", expect=None).status == 0, 60, "gamma to be caught up"
     )
     assert page(cloud, "gamma", 8081) == "hello"
+
+
+def test_node_that_lost_power_in_the_middle_is_mended_by_the_next_apply(
+    cloud: LiveCloud,
+) -> None:
+    good = httpd("web", image=BUSYBOX_IMAGE, port=8081)
+    cloud.place("web", good, "nodes: [alpha]")
+    cloud.skerry("apply", "--yes")
+    failing = good.replace('[httpd, -f, -p, "8080", -h, /www]', '[sh, -c, "exit 3"]')
+    cloud.place("web", failing, "nodes: [alpha]")
+    first = start(cloud.command("apply", "--yes"), stdout=DEVNULL, stderr=DEVNULL)
+    changed = "grep -q 'exit 3' /etc/containers/systemd/skerry-web.0.container"
+    wait_until(
+        lambda: cloud.ssh("alpha", changed, check=False).status == 0, 30, "the files to be changed"
+    )
+    cloud.lab.node("alpha").kill()
+    # The operator's machine dies too: nobody rejoins the switch.
+    first.kill()
+    first.wait()
+    cloud.lab.node("alpha").start()
+    cloud.place("web", good, "nodes: [alpha]")
+    assert "was interrupted" in cloud.skerry("plan").text
+    cloud.skerry("apply", "--yes")
+    assert page(cloud, "alpha", 8081) == "hello"
+    assert "nothing to change" in cloud.skerry("apply", "--yes").text
 
 
 def test_pods_are_back_after_a_reboot(cloud: LiveCloud) -> None:

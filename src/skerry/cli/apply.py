@@ -32,9 +32,11 @@ def apply(
     from skerry.cli.cloud import open_cloud, operator_name
     from skerry.cli.flow import (
         Phases,
+        mend_interrupted,
         observe_cloud,
         plan_cloud,
         push_cloud,
+        refuse_locked,
         switch_to,
     )
     from skerry.cli.report import Report, activate_and_report
@@ -47,17 +49,21 @@ def apply(
         opened = open_cloud(settings, wants_images=True)
         names = opened.select_nodes(nodes)
         _ = opened.trees
+    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
     with phases.phase("observe"):
         observed = observe_cloud(opened, names, timeout=timeout)
+        refuse_locked(observed)
+        mended = mend_interrupted(opened, turn, observed, timeout=timeout)
     with phases.phase("plan"):
         planned = plan_cloud(opened, observed)
     report = Report(settings, planned, phases)
+    for name in mended:
+        report.progress.show(name, "an interrupted change was brought to an end first", "yellow")
     report.show_plan()
     if not planned.changed:
         return report.finish()
     if not yes:
         _ask(settings, len(planned.changed))
-    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
     with phases.phase("push"):
         pushed = push_cloud(opened, turn, planned, timeout=timeout, progress=report.progress.show)
     report.note_pushed(pushed)

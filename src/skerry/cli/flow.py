@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from skerry.activate.node import Outcome, Switch, activate_node
+from skerry.activate.node import SILENCE, Outcome, Switch, activate_node
 from skerry.cli.cloud import OpenCloud
-from skerry.edge.exchange import Event
+from skerry.edge.exchange import Event, exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.turn import Turn, try_unlock
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
@@ -59,6 +59,46 @@ def observe_cloud(
     )
 
 
+def refuse_locked(observed: Mapping[str, wire.Observed | NodeError]) -> None:
+    """Raises `NodeLocked` where another operator is at work: what was seen is half of a change."""
+    for name, answer in observed.items():
+        if not isinstance(answer, NodeError) and answer["lock"] is not None:
+            raise NodeLocked(name, _lock_words(answer["lock"]), hint="try again when that is done")
+
+
+def mend_interrupted(
+    opened: OpenCloud,
+    turn: Turn,
+    observed: dict[str, wire.Observed | NodeError],
+    *,
+    timeout: float,
+) -> list[str]:
+    """Has each node with an interrupted change finish or undo it, and looks at it again.
+
+    Replaces those nodes' answers in `observed`, because a plan made from the middle of a change
+    would be wrong; returns their names.
+    """
+    names = [
+        name
+        for name, answer in observed.items()
+        if not isinstance(answer, NodeError) and answer["unfinished"] is not None
+    ]
+
+    def mend(name: str) -> wire.Observed:
+        link = opened.link(name, timeout=timeout)
+        exchange(link, "recover", {"lock": turn.lock_request()}, deadline=SILENCE)
+        desired = opened.trees[name].manifest()
+        return observe_node(link, desired, wants_text=True, deadline=timeout)
+
+    observed.update(fan_out(names, mend))
+    return names
+
+
+def _lock_words(lock: wire.LockEntry) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lock["since"]))
+    return f"{lock['who']} is at work here since {since}: {lock['why']}"
+
+
 def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]) -> Plan:
     """The plan for all nodes that answered."""
     images = opened.images_by_id()
@@ -69,6 +109,8 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
             unreachable[name] = answer.message
         elif isinstance(answer, NodeError):
             plans[name] = blocked_node(name, answer)
+        elif answer["lock"] is not None:
+            plans[name] = blocked_node(name, NodeLocked(name, _lock_words(answer["lock"])))
         else:
             tree = opened.trees[name]
             plans[name] = plan_node(

@@ -35,7 +35,7 @@ def rollback(
     `skerry apply` makes the nodes as the folder says again.
     """
     from skerry.cli.cloud import open_cloud, operator_name
-    from skerry.cli.flow import Phases, switch_to
+    from skerry.cli.flow import Phases, refuse_locked, switch_to
     from skerry.cli.report import Report, activate_and_report
     from skerry.cli.rolling_back import Older, lock_nodes, plan_rollback, read_older_generations
     from skerry.edge.turn import begin_turn
@@ -46,6 +46,9 @@ def rollback(
         names = opened.select_nodes(nodes)
     with phases.phase("observe"):
         older = read_older_generations(opened, names, number, timeout=timeout)
+        refuse_locked(
+            {name: found.observed for name, found in older.items() if isinstance(found, Older)}
+        )
     with phases.phase("plan"):
         planned = plan_rollback(opened.cloud.name, older)
     report = Report(settings, planned, phases)

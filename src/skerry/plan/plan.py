@@ -33,7 +33,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `base` is the generation that the plan starts from and `number` the one that it makes.
     `missing` are digests of blobs that the node does not have. `blockers` say why the node
-    cannot be changed at all; with one, nothing is done there.
+    cannot be changed at all; with one, nothing is done there. `notes` are worth knowing.
     """
 
     node: str
@@ -42,6 +42,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[AnyStep, ...] = ()
     missing: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -126,6 +127,16 @@ def plan_node(
         )
         if steps
         else (),
+        notes=_notes_of(observed),
+    )
+
+
+def _notes_of(observed: wire.Observed) -> tuple[str, ...]:
+    if observed["unfinished"] is None:
+        return ()
+    return (
+        f"the activation of generation {observed['unfinished']} was interrupted; "
+        "apply brings it to an end first and plans anew",
     )
 
 

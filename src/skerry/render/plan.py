@@ -28,13 +28,14 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
     """The plan per node and workload, as lines, with counts at the end."""
     lines: list[str] = []
     for name, node in plan.nodes.items():
-        if node.is_empty and not node.blockers:
+        if node.is_empty and not node.blockers and not node.notes:
             continue
         lines.append(palette.paint(name, "bold"))
         for blocker in node.blockers:
             first, *more = visible(blocker).splitlines()
             lines.append(f"  {palette.paint('cannot be changed:', 'red')} {first}")
             lines += [f"    {line}" for line in more]
+        lines += [f"  {palette.paint('note:', 'yellow')} {note}" for note in node.notes]
         for workload, steps in _by_workload(node):
             lines.append(f"  {palette.paint(workload, 'cyan')}")
             for step in steps:
@@ -76,6 +77,7 @@ def plan_to_builtins(plan: Plan) -> dict[str, object]:
             "generation": node.base,
             "next_generation": node.number,
             "blockers": list(node.blockers),
+            "notes": list(node.notes),
             "steps": [msgspec.to_builtins(step) for step in node.steps],
         }
         for name, node in plan.nodes.items()
