@@ -30,10 +30,11 @@ demo: system-packages $(STAMP)
 	@$(BIN)/python tools/demo.py
 
 test: system-packages $(STAMP)
-	@$(BIN)/python -m pytest tests
+	@# Whole files go to three workers, each with a lab of its own: live tests mostly wait.
+	@$(BIN)/python -m pytest tests -n 3 --dist loadfile
 
 test-fast: $(STAMP)
-	@$(BIN)/python -m pytest tests -m "not live"
+	@$(BIN)/python -m pytest tests -m "not live" -n 2
 
 bench: system-packages $(BENCH_STAMP)
 	@$(BIN)/python -m bench

@@ -157,11 +157,7 @@ def push_cloud(
             )
 
         answers = fan_out(by_name, push)
-    locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
-    if locked:
-        held = [name for name, answer in answers.items() if not isinstance(answer, NodeError)]
-        unlock_nodes(opened, turn, held)
-        raise locked[0]
+    give_back_unless_all(opened, turn, answers)
     return answers
 
 
@@ -189,6 +185,17 @@ def activate_cloud(
     failed = [name for name, answer in answers.items() if isinstance(answer, NodeError)]
     unlock_nodes(opened, turn, failed)
     return answers
+
+
+def give_back_unless_all(
+    opened: OpenCloud, turn: Turn, answers: Mapping[str, int | NodeError]
+) -> None:
+    """Raises `NodeLocked` if a node is another operator's, with all locks of ours given back."""
+    locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
+    if locked:
+        held = [name for name, answer in answers.items() if not isinstance(answer, NodeError)]
+        unlock_nodes(opened, turn, held)
+        raise locked[0]
 
 
 def unlock_nodes(opened: OpenCloud, turn: Turn, names: list[str]) -> None:

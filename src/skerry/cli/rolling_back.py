@@ -8,11 +8,11 @@ from typing import cast
 import msgspec
 
 from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import blocked_node, unlock_nodes
+from skerry.cli.flow import blocked_node, give_back_unless_all
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.turn import Turn
-from skerry.errors import NodeError, NodeLocked, NodeUnreachable, UsageError
+from skerry.errors import NodeError, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
 from skerry.plan.steps import SendImage
@@ -112,11 +112,7 @@ def lock_nodes(
         return 0
 
     answers = fan_out(names, lock)
-    locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
-    if locked:
-        held = [name for name, answer in answers.items() if not isinstance(answer, NodeError)]
-        unlock_nodes(opened, turn, held)
-        raise locked[0]
+    give_back_unless_all(opened, turn, answers)
     return answers
 
 
