@@ -69,7 +69,7 @@ spec:
           hostPort: 9090
     - name: look
       image: {image}
-      command: [/bin/busybox, sh, -c, 'echo looking; exec cat /dev/zero >/dev/null']
+      command: [/bin/busybox, sh, -c, 'echo looking; exec sleep 3600']
 """
 
 

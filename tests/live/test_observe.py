@@ -334,7 +334,7 @@ def test_a_terminal_has_the_size_of_ours(applied: ObservedCloud) -> None:
 
 def test_a_lost_node_is_no_status_of_the_command(cloud: ObservedCloud) -> None:
     running = cloud.begin(
-        "exec", "-n", "beta", "blog", "--", "sh", "-c", "echo begun; exec cat /dev/zero >/dev/null"
+        "exec", "-n", "beta", "blog", "--", "sh", "-c", "echo begun; exec sleep 3600"
     )
     wait_until(lambda: "begun" in running.out, 20, "the command to run")
     cloud.lab.node("beta").cut()
