@@ -219,11 +219,16 @@ def switch_to(manifest: wire.Manifest, node: NodePlan, *, rollback_of: int | Non
 
 
 def _words_of(event: Event) -> str:
-    """An event of the node program in a few words; empty where it is not worth showing."""
-    if event["event"] == "phase":
-        return f"{event.get('name')} {float(event.get('seconds', 0.0)):.2f} s"
+    """An event of the node program in a few words; empty where it is not worth showing.
+
+    The times of the phases are in a node's last line; only what takes long has a line before.
+    """
+    if event["event"] == "phase" and str(event.get("name")).startswith("image "):
+        return f"{event['name']} sent in {float(event.get('seconds', 0.0)):.1f} s"
     if event["event"] == "unit":
         return f"{event.get('unit')} {event.get('state')}"
+    if event["event"] == "waiting":
+        return f"waiting for {', '.join(map(str, event.get('units', ())))}"
     if event["event"] == "note":
         return str(event.get("message", ""))
     return ""
