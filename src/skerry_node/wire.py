@@ -54,8 +54,12 @@ class UnitEntry(TypedDict):
     the unit is stopped for good or replaced. `settle` is how long it must stay active to count
     as healthy, `deadline` how long it may take, in seconds;
     `completes` says that ending with success is healthy too. `after` are units of the same tree
-    that must be started before it. The rest is for status: `workload`, `replica`, `container`,
-    `image` (reference), `image_id`, `ports` (``8080->80/tcp``), `memory_limit` in bytes.
+    that must be started before it. `ready` is a file that is there as long as the unit is ready,
+    or empty: then it is ready when it is active. `secrets` are the names of Podman secrets that
+    it uses. `role` is ``container``, ``pod``, ``init`` (ends before the containers start),
+    ``sidecar``, ``job``, ``cron`` (a job that a timer starts) or ``timer``. The rest is for
+    status: `workload`, `replica`, `container`, `image` (reference), `image_id`, `ports`
+    (``8080->80/tcp``), `memory_limit` in bytes, `claims` (folders of PersistentVolumeClaims).
     """
 
     files: List[str]
@@ -65,6 +69,10 @@ class UnitEntry(TypedDict):
     deadline: float
     completes: bool
     reloads: bool
+    ready: str
+    secrets: List[str]
+    role: str
+    claims: List[str]
     workload: str
     replica: int
     container: str
@@ -86,10 +94,15 @@ class Manifest(TypedDict):
 
 
 class UnitAction(TypedDict):
-    """One thing to do to one unit: `verb` is start, stop, restart or reload."""
+    """One thing to do to one unit: `verb` is start, stop, restart or reload.
+
+    The actions of a `stage` are begun together, and those of the next one when all of these are
+    healthy.
+    """
 
     verb: str
     unit: str
+    stage: int
 
 
 class Generation(TypedDict):

@@ -91,7 +91,7 @@ def test_replicas_on_a_node_are_numbered_there() -> None:
     trees = compile_cloud(cloud(workload("web", pod(), replicas=3)), LOCK)
     units = sorted(unit for tree in trees.values() for unit in tree.units)
     assert units == ["skerry-web.0.service", "skerry-web.0.service", "skerry-web.1.service"]
-    assert place_workload(cloud(), workload("web", pod())) == {"alpha": 1, "beta": 1}
+    assert place_workload(cloud(), workload("web", pod())) == {"alpha": (0,), "beta": (0,)}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_longest_word_is_fine() -> None:
 
 def test_paths_and_units_have_one_owner() -> None:
     claims = NodeClaims("home", "alpha")
-    sources = Sources(LOCK.images, {"page": config_map(a="1")})
+    sources = Sources(cloud(config_maps=(config_map(a="1"),)), LOCK)
     mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     manifest = pod(mount, volumes=[{"name": "v", "configMap": {"name": "page"}}])
     emitted = {}

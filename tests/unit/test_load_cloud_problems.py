@@ -103,20 +103,23 @@ PLACEMENT_CASES: list[tuple[str, list[str]]] = [
     ),
     (
         "{pod: pods/p.yaml#wep}",
-        [
-            "12: pod: pods/p.yaml holds no Pod or Deployment named 'wep' "
-            "(did you mean pods/p.yaml#web?)"
-        ],
+        ["12: pod: pods/p.yaml holds no workload named 'wep' (did you mean pods/p.yaml#web?)"],
     ),
     (
         "{pod: pods/two.yaml}",
         [
-            "12: pod: pods/two.yaml holds 2 Pods and Deployments "
+            "12: pod: pods/two.yaml holds 2 workloads "
             "(say which: pods/two.yaml#web or pods/two.yaml#other)"
         ],
     ),
     ("{pod: pods/two.yaml#other}", []),
-    ("{pod: pods/c.yaml}", ["12: pod: pods/c.yaml holds no Pod and no Deployment"]),
+    (
+        "{pod: pods/c.yaml}",
+        [
+            "12: pod: pods/c.yaml holds no workload "
+            "(Pod, Deployment, DaemonSet, StatefulSet, Job or CronJob)"
+        ],
+    ),
     (
         "{pod: pods/p.yaml, nodes: [alhpa]}",
         ["33: nodes: there is no node 'alhpa' (did you mean 'alpha'?)"],

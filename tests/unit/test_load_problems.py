@@ -8,6 +8,8 @@ import pytest
 
 from skerry.errors import CloudInvalid
 from skerry.load.cloud import load_cloud
+from skerry.load.reading import join_words
+from skerry.load.unknown import HONOURED_KINDS
 
 CLOUD = "name: home\nnodes:\n  alpha: {ssh: root@alpha}\n"
 POD = """\
@@ -44,17 +46,17 @@ def test_template_is_valid(tmp_path: Path) -> None:
 # What is added after POD (so its first line is line 8), and the problems.
 CONTAINER_CASES: list[tuple[str, list[str]]] = [
     (
-        "    livenessProbe: {httpGet: {port: 80}}",
+        "    resizePolicy: []",
         [
-            "8:5: spec.containers[0]: Kubernetes has `livenessProbe` here, "
+            "8:5: spec.containers[0]: Kubernetes has `resizePolicy` here, "
             "Skerry does not honour it yet"
         ],
     ),
     (
-        "    livnessProbe: {}",
+        "    stdinOnse: {}",
         [
-            "8:5: spec.containers[0]: no field `livnessProbe` here (did you mean "
-            "`livenessProbe`? Kubernetes has it, Skerry does not honour it yet)"
+            "8:5: spec.containers[0]: no field `stdinOnse` here (did you mean "
+            "`stdinOnce`? Kubernetes has it, Skerry does not honour it yet)"
         ],
     ),
     (
@@ -121,14 +123,9 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
         ["8:40: two variables have the name 'A', the first in line 8"],
     ),
     (
-        "    env: [{name: A, valueFrom: {}}]",
-        ["8:32: spec.containers[0].env[0].valueFrom: the field `configMapKeyRef` must be given"],
-    ),
-    (
-        "    env: [{name: A, valueFrom: {secretKeyRef: {name: a, key: b}}}]",
+        "    env: [{name: A, valueFrom: {fileKeyRef: {path: a, key: b}}}]",
         [
-            "8:32: spec.containers[0].env[0].valueFrom: the field `configMapKeyRef` must be given",
-            "8:33: spec.containers[0].env[0].valueFrom: Kubernetes has `secretKeyRef` here, "
+            "8:33: spec.containers[0].env[0].valueFrom: Kubernetes has `fileKeyRef` here, "
             "Skerry does not honour it yet",
         ],
     ),
@@ -232,7 +229,10 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     ),
     (
         "  volumes: [{name: v, emptyDir: }]",
-        ["8:13: volume 'v' has no source (give one of configMap, emptyDir: {} and hostPath)"],
+        [
+            "8:13: volume 'v' has no source "
+            "(give one of configMap, secret, emptyDir: {}, hostPath and persistentVolumeClaim)"
+        ],
     ),
     (
         "  volumes: [{name: v, hostPath: {path: /a/../b}}]",
@@ -272,22 +272,22 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     ("spec: {}", ["8:1: `spec` is given twice, first in line 4"]),
     ("\tspec: {}", ["8:1: is not YAML: a tab stands where YAML wants spaces (indent with spaces)"]),
     (
-        "---\nkind: Service",
-        ["9:7: kind Service is not honoured yet (honoured: Pod, Deployment, ConfigMap)"],
+        "---\nkind: Ingress",
+        [f"9:7: kind Ingress is not honoured yet (honoured: {', '.join(HONOURED_KINDS)})"],
     ),
     ("---\nkind: Pood", ["9:7: no kind 'Pood' (did you mean Pod?)"]),
-    ("---\nkind: Zzz", ["9:7: no kind 'Zzz' (honoured are Pod, Deployment and ConfigMap)"]),
+    ("---\nkind: Zzz", [f"9:7: no kind 'Zzz' (honoured are {join_words(HONOURED_KINDS, 'and')})"]),
     (
         "---\nkind: List",
         [
-            "9:7: kind List is not honoured "
-            "(write its items as documents of their own, with --- between them)"
+            "9:1: a List has `items`, a list of manifests",
+            "9:1: the apiVersion of a List is v1",
         ],
     ),
     ("---\n- a", ["9:1: a manifest must be a mapping with `apiVersion` and `kind`"]),
     (
         "---\napiVersion: v1",
-        ["9:1: the field `kind` must be given (one of Pod, Deployment, ConfigMap)"],
+        [f"9:1: the field `kind` must be given (one of {', '.join(HONOURED_KINDS)})"],
     ),
     (
         "---\napiVersion: apps/v2\nkind: ConfigMap\nmetadata: {name: c}",
@@ -358,10 +358,10 @@ MANIFEST_CASES: list[tuple[str, list[str]]] = [
     ),
     (
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n"
-        "  strategy: {}\n  selector: {matchLabels: {}}\n  template:\n"
+        "  paused: true\n  selector: {matchLabels: {}}\n  template:\n"
         "    spec:\n      containers: []",
         [
-            "5:3: spec: Kubernetes has `strategy` here, Skerry does not honour it yet",
+            "5:3: spec: Kubernetes has `paused` here, Skerry does not honour it yet",
             "9:19: spec.template.spec.containers: must have at least 1 item",
         ],
     ),

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from skerry.model.cloud import Cloud, Node, Placement, Workload
 from skerry.model.configmap import ConfigMap
+from skerry.model.container import Container, EnvVar, ResourceList, ResourceRequirements
 from skerry.model.metadata import Metadata
-from skerry.model.pod import Container, EnvVar, Pod, PodSpec, ResourceList, Resources
+from skerry.model.pod import Pod, PodSpec
 from skerry.model.quantity import QUANTITY_PATTERN, parse_cpu, parse_memory
 
 
@@ -73,7 +74,7 @@ containers = st.builds(
     command=st.lists(words, max_size=2).map(tuple),
     env=st.lists(st.builds(EnvVar, name=words, value=words | st.none()), max_size=2).map(tuple),
     resources=st.builds(
-        Resources,
+        ResourceRequirements,
         limits=st.builds(ResourceList, memory=words | st.integers(0, 9) | st.none()),
     ),
 )

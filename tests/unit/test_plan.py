@@ -79,8 +79,8 @@ def test_first_apply_sends_writes_and_starts_in_that_order() -> None:
     plan = planned(blog(), observed(on_disk=absent, missing=["sha256:x"]))
     kinds = [type(step) for step in plan.steps]
     assert kinds == [SendImage, WriteFile, WriteFile, ReloadSystemd, ActOnUnit]
-    assert plan.unit_actions() == [{"verb": "start", "unit": UNIT}]
-    assert plan.undo_actions() == [{"verb": "stop", "unit": UNIT}]
+    assert plan.unit_actions() == [{"verb": "start", "unit": UNIT, "stage": 0}]
+    assert plan.undo_actions() == [{"verb": "stop", "unit": UNIT, "stage": 0}]
     assert plan.missing == ("sha256:x",)
     assert all(step.describe() and step.describe_undo() for step in plan.steps)
 
@@ -142,15 +142,15 @@ def test_what_left_is_removed_and_stopped_before_anything_is_started() -> None:
         CONFIG,
     ]
     assert plan.unit_actions() == [
-        {"verb": "stop", "unit": UNIT},
-        {"verb": "start", "unit": "skerry-a.0.service"},
+        {"verb": "stop", "unit": UNIT, "stage": 0},
+        {"verb": "start", "unit": "skerry-a.0.service", "stage": 0},
     ]
 
 
 def test_failed_unit_is_started_without_touching_files() -> None:
     seen = running(blog(), units={UNIT: unit_state(active="failed", result="exit-code")})
     plan = planned(blog(), seen)
-    assert plan.unit_actions() == [{"verb": "start", "unit": UNIT}]
+    assert plan.unit_actions() == [{"verb": "start", "unit": UNIT, "stage": 0}]
     assert plan.undo_actions() == []
 
 

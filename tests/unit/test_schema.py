@@ -59,5 +59,5 @@ def test_invalid_documents() -> None:
 
 
 def test_unknown_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command_line(["schema", "Service"]) == 2
+    assert run_command_line(["schema", "Ingress"]) == 2
     assert "'manifest'" in capsys.readouterr().err

@@ -12,16 +12,16 @@ from tools.docs.structs import docstring, fields_table, markdown
 from skerry.load import inventory
 from skerry.load.unknown import HONOURED_KINDS, kubernetes_fields, kubernetes_names
 from skerry.model.cloud import CloudFile
-from skerry.model.configmap import ConfigMap
-from skerry.model.deployment import Deployment
 from skerry.model.image import ImageFile
-from skerry.model.pod import Pod
+from skerry.model.kinds import SHARED_KINDS, WORKLOAD_KINDS
 
 ROOTS: tuple[tuple[str, str, type[msgspec.Struct]], ...] = (
     ("cloud.yaml", "Nodes, and what runs where.", CloudFile),
-    ("Pod", "In a file below `pods/`.", Pod),
-    ("Deployment", "In a file below `pods/`.", Deployment),
-    ("ConfigMap", "In any file below `pods/`; pods of every file can use it.", ConfigMap),
+    *((name, "In a file below `pods/`.", kind) for name, kind in WORKLOAD_KINDS.items()),
+    *(
+        (name, "In any file below `pods/`; pods of every file can use it.", kind)
+        for name, kind in SHARED_KINDS.items()
+    ),
     ("image.yaml", "In `images/NAME/`; a Containerfile there does instead.", ImageFile),
 )
 HEAD = """\
@@ -46,7 +46,7 @@ Kubernetes has (version {version}) differs from the one for a typing error. Not 
 CHECKS = """\
 ## What is checked beyond single fields
 
-- A placement's `pod` is a file of the folder that holds one Pod or Deployment; with several,
+- A placement's `pod` is a file of the folder that holds one workload; with several,
   `FILE#NAME` says which. It cannot lead out of the folder.
 - Names in `nodes` are nodes of the cloud, and a wildcard means at least one.
 - ConfigMaps, their keys and volumes that a pod refers to exist; names, ports, mount paths and

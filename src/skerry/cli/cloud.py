@@ -7,6 +7,8 @@ import socket
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import msgspec
+
 from skerry.cli.main import Settings
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.tree import Tree
@@ -43,10 +45,10 @@ class OpenCloud:
         references = {
             container.image
             for workload in self.cloud.workloads.values()
-            for container in workload.spec.containers
+            for container in workload.spec.all_containers
         }
         found = resolve_images(references, self.lock.images, cache=self.folder / CACHE)
-        self.lock = Lock(images=dict(sorted(found.items())))
+        self.lock = msgspec.structs.replace(self.lock, images=dict(sorted(found.items())))
         self._trees = None
 
     def images_by_id(self) -> dict[str, ResolvedImage]:

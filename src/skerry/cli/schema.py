@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import click
 
+# Those of skerry.model.schema (test), which takes long to import.
+SCHEMA_NAMES = (
+    "cloud", "manifest",
+    "Pod", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob",
+    "ConfigMap", "Secret", "PersistentVolumeClaim", "Service",
+)  # fmt: skip
+
 
 @click.command()
 @click.argument(
     "name",
-    type=click.Choice(["cloud", "manifest", "Pod", "Deployment", "ConfigMap"]),
+    type=click.Choice(SCHEMA_NAMES),
     default="cloud",
 )
 def schema(name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from skerry.compile.runtimes.sources import Emitted, Instance
 from skerry.compile.tree import Tree
 from skerry.errors import Problem
-from skerry.model.pod import ContainerPort
+from skerry.model.container import ContainerPort
 
 
 class NodeClaims:

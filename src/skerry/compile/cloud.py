@@ -7,6 +7,7 @@ from collections.abc import Collection
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
 from skerry.compile.place import place_replicas
+from skerry.compile.runtimes.environment import has_node_fields
 from skerry.compile.runtimes.mounts import needed_kernel
 from skerry.compile.runtimes.pod import emit_pod, needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
@@ -24,18 +25,22 @@ def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None)
     """
     names = [name for name in cloud.nodes if only is None or name in only]
     claims = {name: NodeClaims(cloud.name, name) for name in names}
-    sources = Sources(lock.images, cloud.config_maps)
+    sources = Sources(cloud, lock)
     problems: list[Problem] = []
     for workload in cloud.workloads.values():
-        emitted: list[tuple[Instance, Emitted]] = []
-        for node, count in place_workload(cloud, workload).items():
+        emitted: dict[tuple[int, str], tuple[Instance, Emitted]] = {}
+        is_per_node = has_node_fields(workload.spec)
+        for node, ordinals in place_workload(cloud, workload).items():
             if node not in claims:
                 continue
-            for ordinal in range(count):
-                if ordinal == len(emitted):
-                    instance = Instance(cloud=cloud.name, workload=workload, ordinal=ordinal)
-                    emitted.append((instance, emit_pod(instance, sources, problems)))
-                problems += claims[node].add(*emitted[ordinal])
+            for ordinal in ordinals:
+                key = ordinal, node if is_per_node else ""
+                if key not in emitted:
+                    instance = Instance(
+                        cloud=cloud.name, workload=workload, ordinal=ordinal, node=key[1]
+                    )
+                    emitted[key] = instance, emit_pod(instance, sources, problems)
+                problems += claims[node].add(*emitted[key])
                 claims[node].tree.needs[workload.name] = needs_of(workload, lock)
     if problems:
         unique = dict.fromkeys(problems)
@@ -46,7 +51,7 @@ def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None)
 def needs_of(workload: Workload, lock: Lock) -> Needs:
     """What the workload asks of its nodes."""
     spec = workload.spec
-    images = {container.image for container in spec.containers}
+    images = {container.image for container in spec.all_containers}
     return Needs(
         workload=workload.name,
         podman=needed_podman(spec),
@@ -57,14 +62,15 @@ def needs_of(workload: Workload, lock: Lock) -> Needs:
     )
 
 
-def place_workload(cloud: Cloud, workload: Workload) -> dict[str, int]:
-    """How many replicas of a workload each node runs; a node that runs none is left out."""
+def place_workload(cloud: Cloud, workload: Workload) -> dict[str, tuple[int, ...]]:
+    """The ordinals of the replicas that each node runs; a node that runs none is left out."""
     if workload.replicas is None:
-        return dict.fromkeys(workload.nodes, 1)
+        return dict.fromkeys(workload.nodes, (0,))
     spread = workload.placement.spread
     values = None
     if spread is not None:
         values = {
             name: cloud.nodes[name].all_labels(name).get(spread, "") for name in workload.nodes
         }
-    return place_replicas(workload.name, workload.replicas, workload.nodes, values=values)
+    counts = place_replicas(workload.name, workload.replicas, workload.nodes, values=values)
+    return {node: tuple(range(count)) for node, count in counts.items()}

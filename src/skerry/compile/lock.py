@@ -13,8 +13,28 @@ class ResolvedImage(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = "amd64"
 
 
+class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What placement and pods need to know of a node, as it was last seen.
+
+    `memory` is all that it has and `system` what it needs for itself, both in bytes; `cpus` the
+    number of its processors; `address` that of its first interface, or "".
+    """
+
+    memory: int = 0
+    system: int = 0
+    cpus: int = 0
+    address: str = ""
+
+
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
-    """`images` by the reference that manifests use."""
+    """`images` by the reference that manifests use, `nodes` by name.
+
+    `claims` says on which node the folder of a PersistentVolumeClaim lies, by the claim's name;
+    `node_ports` the port of the nodes that a Service was given, by ``SERVICE/PORT``.
+    """
 
     format: int = 1
     images: dict[str, ResolvedImage] = {}
+    nodes: dict[str, NodeFacts] = {}
+    claims: dict[str, str] = {}
+    node_ports: dict[str, int] = {}

@@ -50,6 +50,10 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 30.0
     completes: bool = False
     reloads: bool = False
+    ready: str = ""
+    secrets: tuple[str, ...] = ()
+    role: str = "container"
+    claims: tuple[str, ...] = ()
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +106,10 @@ def _unit_entry(unit: Unit) -> wire.UnitEntry:
         "deadline": unit.deadline,
         "completes": unit.completes,
         "reloads": unit.reloads,
+        "ready": unit.ready,
+        "secrets": list(unit.secrets),
+        "role": unit.role,
+        "claims": list(unit.claims),
         "workload": unit.workload,
         "replica": unit.replica,
         "container": unit.container,

@@ -68,6 +68,9 @@ def load_cloud(folder: Path) -> Cloud:
         nodes=known.nodes,
         workloads=workloads,
         config_maps=manifests.config_maps,
+        secrets=manifests.secrets,
+        claims=manifests.claims,
+        services=manifests.services,
         ssh_config=_absolute(folder, file.ssh_config),
     )
 

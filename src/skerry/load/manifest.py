@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import TypeVar
 
 from skerry.errors import Problem
-from skerry.load.check_pod import check_config_map, check_workload_manifest
+from skerry.load.checks.manifest import check_manifest
 from skerry.load.decode import decode
-from skerry.load.document import MappingNode, Node, ScalarNode, parse_documents, read_text
+from skerry.load.document import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    parse_documents,
+    read_text,
+)
 from skerry.load.reading import Reading
 from skerry.load.unknown import HONOURED_KINDS, explain_kind
+from skerry.model.claim import PersistentVolumeClaim
+from skerry.model.cloud import WorkloadManifest
 from skerry.model.configmap import ConfigMap
-from skerry.model.deployment import Deployment
-from skerry.model.pod import Pod
+from skerry.model.kinds import KINDS, WORKLOAD_KINDS, Shared
+from skerry.model.secret import Secret
+from skerry.model.service import Service
 
-WorkloadManifest: TypeAlias = Pod | Deployment
-
-KINDS: dict[str, type[Pod] | type[Deployment] | type[ConfigMap]] = {
-    "Pod": Pod,
-    "Deployment": Deployment,
-    "ConfigMap": ConfigMap,
-}
 assert tuple(KINDS) == HONOURED_KINDS
+
+SharedKind = TypeVar("SharedKind", bound=Shared)
 
 
 class Manifests:
     """What the manifest files of one cloud folder hold.
 
-    `workloads` are the Pods and Deployments by file; `broken` names what was left out because of
+    `workloads` are by file, all others by name; `broken` names what was left out because of
     problems, as (kind, name), with the name "" where it is not known: later checks do not call
     these missing.
     """
@@ -39,6 +44,9 @@ class Manifests:
         self.problems = problems
         self.workloads: dict[str, list[WorkloadManifest]] = {}
         self.config_maps: dict[str, ConfigMap] = {}
+        self.secrets: dict[str, Secret] = {}
+        self.claims: dict[str, PersistentVolumeClaim] = {}
+        self.services: dict[str, Service] = {}
         self.broken: set[tuple[str, str]] = set()
         self.broken_files: set[str] = set()
 
@@ -54,7 +62,27 @@ class Manifests:
             self.broken.add(("", ""))
             self.broken_files.add(file)
         for root in roots:
-            self._read_document(file, root)
+            for item in self._items(file, root):
+                self._read_document(file, item)
+
+    def _items(self, file: str, root: Node) -> list[Node]:
+        """The document itself, or what a List holds (``kubectl get -o yaml`` writes them)."""
+        if root.__class__ is not MappingNode:
+            return [root]
+        fields = {key.value: value for key, value in root.value if key.__class__ is ScalarNode}
+        kind = fields.get("kind")
+        if kind is None or kind.value != "List":
+            return [root]
+        reading, items = Reading(file, self.problems), fields.get("items")
+        for key, _ in root.value:
+            if key.value not in ("apiVersion", "kind", "items", "metadata"):
+                reading.problem(key, None, f"no field `{key.value}` in a List")
+        if fields.get("apiVersion") is None or fields["apiVersion"].value != "v1":
+            reading.problem(root, None, "the apiVersion of a List is v1")
+        if items is None or items.__class__ is not SequenceNode:
+            reading.problem(items or root, None, "a List has `items`, a list of manifests")
+            return []
+        return list(items.value)
 
     def _read_document(self, file: str, root: Node) -> None:
         found: list[Problem] = []
@@ -62,31 +90,34 @@ class Manifests:
         kind = _kind_of(root, reading)
         manifest = decode(root, KINDS[kind], reading) if kind is not None else None
         if manifest is not None and not found:
-            if isinstance(manifest, ConfigMap):
-                found += check_config_map(manifest)
-            else:
-                found += check_workload_manifest(manifest)
+            found += check_manifest(manifest)
         if found or manifest is None:
             self.problems += found
             self.broken.add((kind or "", _written_name(root)))
-            if kind != "ConfigMap":
+            if kind is None or kind in WORKLOAD_KINDS:
                 self.broken_files.add(file)
         elif isinstance(manifest, ConfigMap):
-            self._add_config_map(manifest)
+            self._add_shared(manifest, self.config_maps)
+        elif isinstance(manifest, Secret):
+            self._add_shared(manifest, self.secrets)
+        elif isinstance(manifest, PersistentVolumeClaim):
+            self._add_shared(manifest, self.claims)
+        elif isinstance(manifest, Service):
+            self._add_shared(manifest, self.services)
         else:
             self._add_workload(file, manifest)
 
-    def _add_config_map(self, config_map: ConfigMap) -> None:
-        name = config_map.metadata.name
-        if name in self.config_maps:
-            first = self.config_maps[name].origin
+    def _add_shared(self, manifest: SharedKind, there: dict[str, SharedKind]) -> None:
+        name = manifest.metadata.name
+        if name in there:
+            first = there[name].origin
             self.problems.append(
-                config_map.metadata.origin.of("name").problem(
-                    f"ConfigMap {name!r} is there twice, first at {first.file}:{first.line}"
+                manifest.metadata.origin.of("name").problem(
+                    f"{manifest.kind} {name!r} is there twice, first at {first.file}:{first.line}"
                 )
             )
             return
-        self.config_maps[name] = config_map
+        there[name] = manifest
 
     def _add_workload(self, file: str, manifest: WorkloadManifest) -> None:
         for other in self.workloads[file]:

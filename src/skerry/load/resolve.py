@@ -6,12 +6,25 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from skerry.errors import Problem
-from skerry.load.manifest import Manifests, WorkloadManifest, path_fault
+from skerry.load.manifest import Manifests, path_fault
+from skerry.load.reading import join_words
 from skerry.load.unknown import nearest
-from skerry.model.cloud import CloudFile, Node, Placement, Workload
+from skerry.model.cloud import (
+    CloudFile,
+    Node,
+    Placement,
+    Workload,
+    WorkloadManifest,
+    pod_of,
+)
+from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
+from skerry.model.kinds import WORKLOAD_KINDS
 from skerry.model.origin import Origin
-from skerry.model.pod import PodSpec
+from skerry.model.pod import Pod, PodSpec
+from skerry.model.statefulset import StatefulSet
+
+_ANY = join_words(WORKLOAD_KINDS, "or")
 
 
 class KnownNodes:
@@ -59,7 +72,7 @@ def resolve_workloads(
 def check_references(manifests: Manifests) -> None:
     """Notes every reference to a ConfigMap, or a key of one, that is not there."""
     for manifest in (one for several in manifests.workloads.values() for one in several):
-        spec = pod_spec_of(manifest)
+        spec = pod_of(manifest)[1]
         for name, key, origin in _references(spec):
             config_map = manifests.config_maps.get(name)
             if config_map is None:
@@ -87,23 +100,16 @@ def check_references(manifests: Manifests) -> None:
                 )
 
 
-def pod_spec_of(manifest: WorkloadManifest) -> PodSpec:
-    """The pod of a manifest, or that of which a Deployment makes copies."""
-    if isinstance(manifest, Deployment):
-        return manifest.spec.template.spec
-    return manifest.spec
-
-
 def _references(spec: PodSpec) -> Iterator[tuple[str, str, Origin]]:
     """What must be there: the ConfigMap's name, the key or "", and the place of the reference."""
     for volume in spec.volumes:
         if (source := volume.config_map) is not None and not source.optional:
             yield source.name, "", source.origin
-    for container in spec.containers:
+    for container in spec.all_containers:
         for variable in container.env:
             if variable.value_from is not None:
                 selector = variable.value_from.config_map_key_ref
-                if not selector.optional:
+                if selector is not None and not selector.optional:
                     yield selector.name, selector.key, selector.origin
 
 
@@ -135,13 +141,13 @@ def _find_manifest(
 def _choice_problem(origin: Origin, file: str, name: str, there: list[WorkloadManifest]) -> Problem:
     names = [one.metadata.name for one in there]
     if not there:
-        return origin.problem(f"pod: {file} holds no Pod and no Deployment")
+        return origin.problem(f"pod: {file} holds no workload ({_ANY})")
     if name:
         near = nearest(name, names)
         hint = f"did you mean {file}#{near}?" if near else f"it has {', '.join(names)}"
-        return origin.problem(f"pod: {file} holds no Pod or Deployment named {name!r}", hint=hint)
+        return origin.problem(f"pod: {file} holds no workload named {name!r}", hint=hint)
     return origin.problem(
-        f"pod: {file} holds {len(there)} Pods and Deployments",
+        f"pod: {file} holds {len(there)} workloads",
         hint=f"say which: {' or '.join(f'{file}#{one}' for one in names)}",
     )
 
@@ -186,15 +192,17 @@ def _replicas(placement: Placement, manifest: WorkloadManifest) -> int | None:
     """How many replicas are spread over the nodes, or None for one on each node."""
     if placement.replicas is not None:
         return placement.replicas
-    if placement.nodes:
+    if placement.nodes and isinstance(manifest, Pod | Deployment):
         return None
-    return manifest.spec.replicas if isinstance(manifest, Deployment) else 1
+    if isinstance(manifest, Deployment | StatefulSet):
+        return manifest.spec.replicas
+    return None if isinstance(manifest, DaemonSet) else 1
 
 
 def _host_ports(spec: PodSpec) -> list[tuple[int, str, str, Origin]]:
     """The ports that the pod takes on its node: number, protocol, address or "", and the place."""
     found: list[tuple[int, str, str, Origin]] = []
-    for port in (port for container in spec.containers for port in container.ports):
+    for port in (port for container in spec.all_containers for port in container.ports):
         number = port.container_port if spec.host_network else port.host_port
         if number is not None:
             found.append((number, port.protocol, port.host_ip or "", port.origin))

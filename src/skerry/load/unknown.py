@@ -16,12 +16,18 @@ from skerry.load.reading import join_words
 
 # Where our type's name differs from the Kubernetes API's.
 KUBERNETES_TYPES = {
-    "Resources": "ResourceRequirements",
     "Metadata": "ObjectMeta",
     "TemplateMetadata": "ObjectMeta",
     "PodTemplate": "PodTemplateSpec",
+    "JobTemplate": "JobTemplateSpec",
+    "LifecycleAction": "LifecycleHandler",
+    "VolumeClaimTemplate": "PersistentVolumeClaim",
+    "VolumeResourceList": "StorageResourceList",
 }
-HONOURED_KINDS = ("Pod", "Deployment", "ConfigMap")
+HONOURED_KINDS = (
+    "Pod", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob",
+    "ConfigMap", "Secret", "PersistentVolumeClaim", "Service",
+)  # fmt: skip
 
 
 class KubernetesNames(TypedDict):
@@ -78,11 +84,6 @@ def explain_kind(kind: str) -> tuple[str, str]:
         return (
             f"kind {kind} is not honoured yet (honoured: {', '.join(HONOURED_KINDS)})",
             "",
-        )
-    if kind == "List":
-        return (
-            "kind List is not honoured",
-            "write its items as documents of their own, with --- between them",
         )
     near = nearest(kind, HONOURED_KINDS)
     hint = f"did you mean {near}?" if near else f"honoured are {join_words(HONOURED_KINDS, 'and')}"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+from skerry.model.claim import PersistentVolumeClaim
 from skerry.model.configmap import ConfigMap
+from skerry.model.cronjob import CronJob
+from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
-from skerry.model.metadata import DnsLabel, LabelKey, LabelValue
+from skerry.model.job import Job
+from skerry.model.metadata import DnsLabel, LabelKey, LabelValue, Metadata, TemplateMetadata
 from skerry.model.origin import Located
-from skerry.model.pod import Pod, PodSpec, Port
+from skerry.model.pod import Pod, PodSpec
+from skerry.model.scheduling import TaintEffect
+from skerry.model.secret import Secret
+from skerry.model.service import Service
+from skerry.model.statefulset import StatefulSet
+from skerry.model.words import Port, Quantity
+
+# What a line of `run:` can place: everything that is, or makes, pods.
+WorkloadManifest: TypeAlias = Pod | Deployment | DaemonSet | StatefulSet | Job | CronJob
 
 # No "-" first: ssh would read such a word as an option.
 SshTarget = Annotated[
@@ -22,11 +34,21 @@ SshTarget = Annotated[
 ]
 
 
+class Taint(Located, frozen=True, kw_only=True, rename="kebab"):
+    """What keeps pods from a node that do not tolerate it."""
+
+    key: LabelKey
+    value: LabelValue = ""
+    effect: TaintEffect = "NoSchedule"
+
+
 class Node(Located, frozen=True, kw_only=True, rename="kebab"):
     """A computer that Skerry puts workloads on, reached as ``[USER@]HOST`` through `ssh`.
 
     `identity_file` is relative to the cloud folder or begins with ``~``; in a `Cloud` it is
-    absolute.
+    absolute. `memory` is what the plan counts with, in bytes as a quantity, where that is not
+    what the node itself reports. `cordon`, if given, names the workloads that may stay (written
+    by `skerry node cordon` and `drain`); nothing else is placed on the node.
     """
 
     ssh: SshTarget
@@ -35,6 +57,9 @@ class Node(Located, frozen=True, kw_only=True, rename="kebab"):
     vendor: LabelValue | None = None
     zone: LabelValue | None = None
     labels: dict[LabelKey, LabelValue] = {}
+    taints: tuple[Taint, ...] = ()
+    memory: Quantity | None = None
+    cordon: tuple[DnsLabel, ...] | None = None
 
     def all_labels(self, name: str) -> dict[str, str]:
         """The node's labels; its name, vendor and zone are labels like any other."""
@@ -45,7 +70,7 @@ class Node(Located, frozen=True, kw_only=True, rename="kebab"):
 class Placement(Located, frozen=True, kw_only=True, rename="kebab"):
     """What of a manifest runs where.
 
-    `pod` is the manifest's path in the cloud folder; the file holds one Pod or Deployment, or
+    `pod` is the manifest's path in the cloud folder; the file holds one workload, or
     ``#NAME`` after the path says which. With `nodes` (names
     or wildcards) and no `replicas`, one replica runs on each of those nodes; with `replicas`,
     that many are spread over them, first over different values of the label `spread`. Without
@@ -75,39 +100,55 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """A placement with the pod that it places.
 
     `replicas` is None where one runs on each of `nodes`; `nodes` are names, sorted, wildcards
-    resolved. `manifest` is the Pod or Deployment as written.
+    resolved: those that the placement names, before selectors, taints and memory are looked at.
+    `manifest` is as written.
     """
 
     name: str
     placement: Placement
-    manifest: Pod | Deployment
+    manifest: WorkloadManifest
     nodes: tuple[str, ...]
     replicas: int | None
 
     @property
     def spec(self) -> PodSpec:
         """The pod's containers and volumes."""
-        if isinstance(self.manifest, Deployment):
-            return self.manifest.spec.template.spec
-        return self.manifest.spec
+        return pod_of(self.manifest)[1]
 
     @property
     def labels(self) -> dict[str, str]:
         """The pod's labels."""
-        if isinstance(self.manifest, Deployment):
-            return self.manifest.spec.template.metadata.labels
-        return self.manifest.metadata.labels
+        return pod_of(self.manifest)[0].labels
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The pod's annotations."""
+        return pod_of(self.manifest)[0].annotations
+
+
+def pod_of(manifest: WorkloadManifest) -> tuple[Metadata | TemplateMetadata, PodSpec]:
+    """Metadata and spec of the pod that a manifest is, or makes copies of."""
+    if isinstance(manifest, Pod):
+        return manifest.metadata, manifest.spec
+    if isinstance(manifest, CronJob):
+        template = manifest.spec.job_template.spec.template
+    else:
+        template = manifest.spec.template
+    return template.metadata, template.spec
 
 
 class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     """The whole cloud folder, valid. All that the code behind the loader sees.
 
-    `nodes` come from ``cloud.yaml`` or the inventory; `workloads` and `config_maps` by name.
-    `ssh_config` is an absolute path or None.
+    `nodes` come from ``cloud.yaml`` or the inventory; all others by name. `ssh_config` is an
+    absolute path or None.
     """
 
     name: str
     nodes: dict[str, Node]
     workloads: dict[str, Workload]
     config_maps: dict[str, ConfigMap]
+    secrets: dict[str, Secret] = {}
+    claims: dict[str, PersistentVolumeClaim] = {}
+    services: dict[str, Service] = {}
     ssh_config: str | None = None

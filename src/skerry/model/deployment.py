@@ -6,23 +6,40 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from skerry.model.metadata import LabelKey, LabelValue, Metadata
+from skerry.model.metadata import Metadata
 from skerry.model.origin import Located
 from skerry.model.pod import PodTemplate
+from skerry.model.selector import LabelSelector
+from skerry.model.words import AtLeastOne, IntOrPercent, Seconds
 
 
-class LabelSelector(Located, frozen=True, kw_only=True):
-    """Labels that the pods of a Deployment have; they must match the template's."""
+class RollingUpdateDeployment(Located, frozen=True, kw_only=True):
+    """How many replicas may be missing, and how many there may be beyond, during an update."""
 
-    match_labels: dict[LabelKey, LabelValue]
+    max_unavailable: IntOrPercent | None = None
+    max_surge: IntOrPercent | None = None
+
+
+class DeploymentStrategy(Located, frozen=True, kw_only=True):
+    """How old replicas are replaced by new ones."""
+
+    type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
+    rolling_update: RollingUpdateDeployment | None = None
 
 
 class DeploymentSpec(Located, frozen=True, kw_only=True):
-    """How many pods, and of which kind. A placement's `replicas` overrides the number here."""
+    """How many pods, and of which kind. A placement's `replicas` overrides the number here.
+
+    A replica counts once it was ready for `min_ready_seconds`, and has failed when it is not
+    after `progress_deadline_seconds`.
+    """
 
     selector: LabelSelector
     template: PodTemplate
     replicas: Annotated[int, msgspec.Meta(ge=0)] = 1
+    strategy: DeploymentStrategy = DeploymentStrategy()
+    min_ready_seconds: Seconds = 0
+    progress_deadline_seconds: AtLeastOne | None = None
 
 
 class Deployment(Located, frozen=True, kw_only=True, tag_field="kind", tag="Deployment"):

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from skerry.model.origin import Located
-from skerry.model.pod import AbsolutePath, EnvName, Port
+from skerry.model.words import AbsolutePath, EnvName, Port
 
 DEBIAN = "debian-13"
 SCRATCH = "scratch"

@@ -9,164 +9,79 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from skerry.model.metadata import DnsLabel, DnsSubdomain, Metadata, TemplateMetadata
-from skerry.model.origin import Located
-from skerry.model.quantity import QUANTITY_PATTERN
-
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-AbsolutePath = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^/[^\x00-\x1f\x7f]*$",
-        description="an absolute path, one that begins with '/' (no control characters)",
-    ),
-]
-MountPath = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^/[^:\x00-\x1f\x7f]*$",
-        description="an absolute path, one that begins with '/' (no ':', no control characters)",
-    ),
-]
-Quantity = (
-    Annotated[
-        str,
-        msgspec.Meta(
-            pattern=QUANTITY_PATTERN, description="a quantity such as 64Mi, 1.5Gi, 0.5 or 250m"
-        ),
-    ]
-    | Annotated[int, msgspec.Meta(ge=0)]
-    | Annotated[float, msgspec.Meta(ge=0)]
+from skerry.model.container import Container
+from skerry.model.metadata import (
+    DnsLabel,
+    DnsSubdomain,
+    LabelKey,
+    LabelValue,
+    Metadata,
+    TemplateMetadata,
 )
-EnvName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$",
-        description="a variable's name: letters, digits, '-', '_' and '.', no digit first",
-    ),
-]
-ImageName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][-A-Za-z0-9._/:@]*$",
-        max_length=512,
-        description="an image's name such as localhost/web:1.2",
-    ),
-]
-IpAddress = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[0-9.]{7,15}$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$",
-        description="an IP address such as 127.0.0.1 or ::1",
-    ),
-]
-
-RestartPolicy = Literal["Always", "OnFailure", "Never"]
-Protocol = Literal["TCP", "UDP"]
+from skerry.model.origin import Located
+from skerry.model.scheduling import Affinity, Toleration, TopologySpreadConstraint
+from skerry.model.security import PodSecurityContext
+from skerry.model.volume import Volume
+from skerry.model.words import AtLeastOne, IpAddress, RestartPolicy, Seconds
 
 
-class ConfigMapKeySelector(Located, frozen=True, kw_only=True):
-    """One key of a ConfigMap."""
+class HostAlias(Located, frozen=True, kw_only=True):
+    """Names for an address, in the containers' /etc/hosts."""
 
-    name: DnsSubdomain
-    key: str
-    optional: bool = False
-
-
-class EnvVarSource(Located, frozen=True, kw_only=True):
-    """Where a variable's value comes from."""
-
-    config_map_key_ref: ConfigMapKeySelector
+    ip: IpAddress
+    hostnames: tuple[DnsSubdomain, ...] = ()
 
 
-class EnvVar(Located, frozen=True, kw_only=True):
-    """An environment variable: a value or the source of one; with neither it is empty."""
+class PodDNSConfigOption(Located, frozen=True, kw_only=True):
+    """An option of the resolver (resolv.conf(5))."""
 
-    name: EnvName
+    name: str
     value: str | None = None
-    value_from: EnvVarSource | None = None
 
 
-class ContainerPort(Located, frozen=True, kw_only=True):
-    """A port that the container listens on; with `host_port`, one of the node leads to it."""
+class PodDNSConfig(Located, frozen=True, kw_only=True):
+    """Name servers, search domains and options, beside those of the policy."""
 
-    container_port: Port
-    host_port: Port | None = None
-    host_ip: IpAddress | None = msgspec.field(name="hostIP", default=None)
-    protocol: Protocol = "TCP"
-    name: DnsLabel | None = None
-
-
-class VolumeMount(Located, frozen=True, kw_only=True):
-    """A volume of the pod, seen in a container at `mount_path`."""
-
-    name: DnsLabel
-    mount_path: MountPath
-    read_only: bool = False
-
-
-class ResourceList(Located, frozen=True, kw_only=True):
-    """Amounts: CPU in cores, memory in bytes, both as Kubernetes quantities."""
-
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-
-
-class Resources(Located, frozen=True, kw_only=True):
-    """What a container may use at most."""
-
-    limits: ResourceList = ResourceList()
-
-
-class Container(Located, frozen=True, kw_only=True):
-    """One container of a pod."""
-
-    name: DnsLabel
-    image: ImageName
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    working_dir: AbsolutePath | None = None
-    env: tuple[EnvVar, ...] = ()
-    ports: tuple[ContainerPort, ...] = ()
-    volume_mounts: tuple[VolumeMount, ...] = ()
-    resources: Resources = Resources()
-    image_pull_policy: Literal["IfNotPresent", "Never"] = "IfNotPresent"
-
-
-class ConfigMapVolumeSource(Located, frozen=True, kw_only=True):
-    """A ConfigMap as a folder: a file per key."""
-
-    name: DnsSubdomain
-    optional: bool = False
-
-
-class EmptyDirVolumeSource(Located, frozen=True, kw_only=True):
-    """A folder that is empty when the pod is made and goes with it."""
-
-
-class HostPathVolumeSource(Located, frozen=True, kw_only=True):
-    """A path of the node."""
-
-    path: AbsolutePath
-    type: Literal["", "Directory", "DirectoryOrCreate", "File"] = ""
-
-
-class Volume(Located, frozen=True, kw_only=True):
-    """A volume of a pod: exactly one of its sources is given."""
-
-    name: DnsLabel
-    config_map: ConfigMapVolumeSource | None = None
-    empty_dir: EmptyDirVolumeSource | None = None
-    host_path: HostPathVolumeSource | None = None
+    nameservers: tuple[IpAddress, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[PodDNSConfigOption, ...] = ()
 
 
 class PodSpec(Located, frozen=True, kw_only=True):
-    """What a pod consists of."""
+    """What a pod consists of, how it ends, and where it may run.
+
+    `host_users` false, or not given, gives the pod user ids of its own: root in it is nobody on
+    the node. Where Kubernetes' default is true, Skerry's is not.
+    """
 
     containers: Annotated[tuple[Container, ...], msgspec.Meta(min_length=1)]
+    init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
-    host_network: bool = False
     restart_policy: RestartPolicy = "Always"
+    termination_grace_period_seconds: Seconds = 30
+    active_deadline_seconds: AtLeastOne | None = None
+    host_network: bool = False
+    host_pid: bool = msgspec.field(name="hostPID", default=False)
+    host_ipc: bool = msgspec.field(name="hostIPC", default=False)
+    host_users: bool | None = None
+    hostname: DnsLabel | None = None
+    host_aliases: tuple[HostAlias, ...] = ()
+    dns_policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] = (
+        "ClusterFirst"
+    )
+    dns_config: PodDNSConfig | None = None
+    share_process_namespace: bool = False
+    security_context: PodSecurityContext = PodSecurityContext()
+    node_name: DnsLabel | None = None
+    node_selector: dict[LabelKey, LabelValue] = {}
+    affinity: Affinity = Affinity()
+    tolerations: tuple[Toleration, ...] = ()
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """The init containers and the containers."""
+        return (*self.init_containers, *self.containers)
 
 
 class Pod(Located, frozen=True, kw_only=True, tag_field="kind", tag="Pod"):
@@ -180,7 +95,7 @@ class Pod(Located, frozen=True, kw_only=True, tag_field="kind", tag="Pod"):
 
 
 class PodTemplate(Located, frozen=True, kw_only=True):
-    """The pod that a Deployment makes copies of."""
+    """The pod that a Deployment, or another kind that makes pods, makes copies of."""
 
     metadata: TemplateMetadata = TemplateMetadata()
     spec: PodSpec

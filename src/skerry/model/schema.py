@@ -11,19 +11,15 @@ from typing import Any
 import msgspec
 
 from skerry.model.cloud import CloudFile
-from skerry.model.configmap import ConfigMap
-from skerry.model.deployment import Deployment
-from skerry.model.pod import Pod
+from skerry.model.kinds import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What a schema can be asked for: the types of a document in such a file.
 SCHEMAS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "cloud": (CloudFile,),
-    "manifest": (Pod, Deployment, ConfigMap),
-    "Pod": (Pod,),
-    "Deployment": (Deployment,),
-    "ConfigMap": (ConfigMap,),
+    "manifest": tuple(KINDS.values()),
+    **{name: (kind,) for name, kind in KINDS.items()},
 }
 
 

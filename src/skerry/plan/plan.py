@@ -52,7 +52,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     def unit_actions(self) -> list[wire.UnitAction]:
         """The actions for the node program, in order."""
         return [
-            {"verb": step.action.value, "unit": step.unit}
+            {"verb": step.action.value, "unit": step.unit, "stage": step.stage}
             for step in self.steps
             if isinstance(step, ActOnUnit)
         ]
@@ -60,7 +60,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     def undo_actions(self) -> list[wire.UnitAction]:
         """The actions that follow when the old files are back, in order."""
         return [
-            {"verb": step.undo.value, "unit": step.unit}
+            {"verb": step.undo.value, "unit": step.unit, "stage": 0}
             for step in reversed(self.steps)
             if isinstance(step, ActOnUnit) and step.undo is not UnitAction.NONE
         ]

@@ -80,12 +80,16 @@ class ReloadSystemd(Step, frozen=True, kw_only=True, tag="daemon-reload"):
 
 
 class ActOnUnit(Step, frozen=True, kw_only=True, tag="unit"):
-    """A unit is started, stopped, restarted or reloaded."""
+    """A unit is started, stopped, restarted or reloaded.
+
+    Those of one `stage` are begun together, and the next stage when all of these are healthy.
+    """
 
     unit: str
     action: UnitAction
     undo: UnitAction
     why: str
+    stage: int = 0
 
     def describe(self) -> str:
         return f"{self.action.value} {self.unit} ({self.why})"

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from skerry.errors import Problem
 from skerry.model.configmap import ConfigMap
-from skerry.model.pod import Container, EnvVar
+from skerry.model.container import Container, EnvVar
+from skerry.model.pod import PodSpec
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))", re.DOTALL)
 
@@ -33,6 +34,11 @@ def resolve_environment(
     return variables
 
 
+def has_node_fields(spec: PodSpec) -> bool:
+    """Whether the pod is told something that differs from node to node."""
+    return False
+
+
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """Puts in the variables: ``$(NAME)`` is its value, ``$$`` is ``$``, and all else stays.
 
@@ -51,6 +57,8 @@ def _try_look_up(
 ) -> str | None:
     assert variable.value_from is not None
     selector = variable.value_from.config_map_key_ref
+    if selector is None:
+        return None
     config_map = config_maps.get(selector.name)
     if config_map is not None and selector.key in config_map.data:
         return config_map.data[selector.key]

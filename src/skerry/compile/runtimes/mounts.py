@@ -14,14 +14,9 @@ import msgspec
 from skerry.compile.runtimes.quadlet import Section, quote_systemd, quote_value
 from skerry.compile.runtimes.sources import Instance, OwnedFile, Sources, config_folder
 from skerry.errors import Problem
-from skerry.model.pod import (
-    ConfigMapVolumeSource,
-    Container,
-    HostPathVolumeSource,
-    PodSpec,
-    Volume,
-    VolumeMount,
-)
+from skerry.model.container import Container, VolumeMount
+from skerry.model.pod import PodSpec
+from skerry.model.volume import ConfigMapVolumeSource, HostPathVolumeSource, Volume
 
 # Folders of emptyDir volumes. The node removes them with the pod.
 VOLUME_FOLDER = "/var/lib/skerry/volumes"

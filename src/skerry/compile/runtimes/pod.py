@@ -28,8 +28,9 @@ from skerry.compile.runtimes.supervision import (
 )
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
+from skerry.model.container import Container, ContainerPort
 from skerry.model.origin import Origin
-from skerry.model.pod import Container, ContainerPort, PodSpec
+from skerry.model.pod import PodSpec
 from skerry.model.quantity import parse_memory
 
 # With the ids of a whole system, as Kubernetes gives to each pod: Podman's own guess leaves out

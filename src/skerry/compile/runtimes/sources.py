@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from skerry.compile.lock import ResolvedImage
+from skerry.compile.lock import Lock
 from skerry.compile.tree import File, Unit
-from skerry.model.cloud import Workload
+from skerry.model.cloud import Cloud, Workload
 from skerry.model.configmap import ConfigMap
-from skerry.model.deployment import Deployment
 
 CONFIG_FOLDER = "/etc/skerry/config"
 
@@ -18,12 +17,14 @@ CONFIG_FOLDER = "/etc/skerry/config"
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A replica of a workload; `ordinal` counts those on the same node from 0.
 
-    It does not know its node: replicas with the same ordinal are equal everywhere.
+    The replicas of a StatefulSet and the runs of a Job are not equal: theirs counts all of them.
+    `node` is empty where nothing depends on it: replicas with the same ordinal are equal then.
     """
 
     cloud: str
     workload: Workload
     ordinal: int
+    node: str = ""
 
     @property
     def name(self) -> str:
@@ -36,10 +37,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def annotations(self) -> dict[str, str]:
         """The pod's annotations."""
-        manifest = self.workload.manifest
-        if isinstance(manifest, Deployment):
-            return manifest.spec.template.metadata.annotations
-        return manifest.metadata.annotations
+        return self.workload.annotations
 
 
 class OwnedFile(msgspec.Struct, frozen=True):
@@ -58,13 +56,13 @@ class Emitted(msgspec.Struct, frozen=True):
 
 
 class Sources:
-    """Images by reference and ConfigMaps by name; a ConfigMap's files are made once."""
+    """The cloud and its lock, which pods refer to; a ConfigMap's files are made once."""
 
-    def __init__(
-        self, images: Mapping[str, ResolvedImage], config_maps: Mapping[str, ConfigMap]
-    ) -> None:
-        self.images = images
-        self.config_maps = config_maps
+    def __init__(self, cloud: Cloud, lock: Lock) -> None:
+        self.cloud = cloud
+        self.lock = lock
+        self.images = lock.images
+        self.config_maps: Mapping[str, ConfigMap] = cloud.config_maps
         self._files: dict[str, dict[str, OwnedFile]] = {}
 
     def config_files(self, name: str) -> dict[str, OwnedFile]:

@@ -6,7 +6,8 @@ Sources: systemd.service(5), systemd.resource-control(5); Kubernetes "Pod Lifecy
 from __future__ import annotations
 
 from skerry.compile.runtimes.quadlet import Section
-from skerry.model.pod import Container, PodSpec
+from skerry.model.container import Container
+from skerry.model.pod import PodSpec
 from skerry.model.quantity import parse_cpu, parse_memory
 
 # Kubernetes' terminationGracePeriodSeconds where a manifest does not set it, in seconds.

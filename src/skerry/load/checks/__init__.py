@@ -1,0 +1,1 @@
+"""What manifests must keep beyond the types of their fields. Pure: returns problems."""

@@ -1,0 +1,23 @@
+"""A pod's spec in itself: one file per concern does the work."""
+
+from __future__ import annotations
+
+from skerry.errors import Problem
+from skerry.load.checks.container import check_container
+from skerry.load.checks.names import check_doubles
+from skerry.load.checks.ports import check_ports
+from skerry.load.checks.volumes import check_volume
+from skerry.model.pod import PodSpec
+
+
+def check_pod_spec(spec: PodSpec) -> list[Problem]:
+    """The problems of a pod's containers and volumes in themselves."""
+    problems = list(check_doubles("container", spec.all_containers))
+    problems += check_doubles("volume", spec.volumes)
+    for volume in spec.volumes:
+        problems += check_volume(volume)
+    volumes = [volume.name for volume in spec.volumes]
+    for container in spec.all_containers:
+        problems += check_container(container, volumes)
+    problems += check_ports(spec)
+    return problems
