@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from skerry.compile.lock import ResolvedImage
 from skerry.compile.runtimes.environment import expand, resolve_environment
 from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
+from skerry.compile.runtimes.namespaces import compile_namespaces
+from skerry.compile.runtimes.ports import compile_ports, port_words
 from skerry.compile.runtimes.quadlet import (
     ARGUMENT_LIMIT,
     FOLDER,
@@ -20,6 +22,7 @@ from skerry.compile.runtimes.quadlet import (
     quote_word,
     render_unit,
 )
+from skerry.compile.runtimes.security import compile_security
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
 from skerry.compile.runtimes.supervision import (
     START_SECONDS,
@@ -28,14 +31,11 @@ from skerry.compile.runtimes.supervision import (
 )
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
-from skerry.model.container import Container, ContainerPort
+from skerry.model.container import Container
 from skerry.model.origin import Origin
 from skerry.model.pod import PodSpec
 from skerry.model.quantity import parse_memory
 
-# With the ids of a whole system, as Kubernetes gives to each pod: Podman's own guess leaves out
-# `nobody`, and users that are not in the image's /etc/passwd.
-_USER_NAMESPACE = "--userns=auto:size=65536"
 _INSTALL: tuple[str, Section] = ("Install", [("WantedBy", "multi-user.target")])
 # A pod that keeps failing is tried for ever.
 _NO_START_LIMIT = ("StartLimitIntervalSec", "0")
@@ -50,7 +50,7 @@ def emit_pod(instance: Instance, sources: Sources, problems: list[Problem]) -> E
     """The Quadlet files and units of one replica. What is wrong goes to `problems`."""
     emitted = Emitted({}, {}, {})
     if len(instance.workload.spec.containers) > 1:
-        _emit_pod_unit(instance, emitted)
+        _emit_pod_unit(instance, sources, emitted)
     for container in instance.workload.spec.containers:
         image = sources.images.get(container.image)
         if image is None:
@@ -69,10 +69,14 @@ def _unresolved_image(container: Container) -> Problem:
     )
 
 
-def _emit_pod_unit(instance: Instance, emitted: Emitted) -> None:
-    name, spec = instance.name, instance.workload.spec
+def _emit_pod_unit(instance: Instance, sources: Sources, emitted: Emitted) -> None:
+    name = instance.name
     path = f"{FOLDER}/{name}.pod"
-    pod: Section = [("PodName", name), *_network_lines(instance), *_port_lines(spec)]
+    pod: Section = [
+        ("PodName", name),
+        *compile_namespaces(instance),
+        *compile_ports(instance, sources),
+    ]
     # Without it Podman ends the pod as soon as none of its containers runs, and they could not
     # be restarted.
     pod.append(("PodmanArgs", "--exit-policy=continue"))
@@ -117,7 +121,8 @@ def _emit_container(
             [
                 ("Image", image.id),
                 ("ContainerName", name),
-                *_place_lines(instance),
+                *_place_lines(instance, sources),
+                *compile_security(spec, container),
                 *_program_lines(container, variables),
                 *mounts.container,
                 *_labels_and_annotations(instance, container),
@@ -130,11 +135,18 @@ def _emit_container(
     emitted.files[path] = _file(instance, sections)
     emitted.files.update(mounts.files)
     emitted.images[image.id] = container.image
-    emitted.units[f"{name}.service"] = _container_unit(instance, container, image, path, mounts)
+    emitted.units[f"{name}.service"] = _container_unit(
+        instance, container, image, path, mounts, sources
+    )
 
 
 def _container_unit(
-    instance: Instance, container: Container, image: ResolvedImage, path: str, mounts: Mounts
+    instance: Instance,
+    container: Container,
+    image: ResolvedImage,
+    path: str,
+    mounts: Mounts,
+    sources: Sources,
 ) -> Unit:
     spec = instance.workload.spec
     is_single = len(spec.containers) == 1
@@ -146,7 +158,7 @@ def _container_unit(
         container=container.name,
         image=container.image,
         image_id=image.id,
-        ports=tuple(_port_words(spec, container)),
+        ports=tuple(port_words(instance, container, sources)),
         memory_limit=parse_memory(limit) if limit is not None else None,
         volumes=empty_dirs(instance) if is_single else (),
         after=() if is_single else (f"{instance.name}-pod.service",),
@@ -162,31 +174,17 @@ def _file(instance: Instance, sections: list[tuple[str, Section]]) -> OwnedFile:
     return OwnedFile(File(render_unit(sections, comment=comment)), f"workload {workload}")
 
 
-def _place_lines(instance: Instance) -> Section:
+def _place_lines(instance: Instance, sources: Sources) -> Section:
     """What the container runs in: the pod, or what a pod would give it; and common options."""
     spec = instance.workload.spec
     lines: Section = []
     if len(spec.containers) > 1:
         lines.append(("Pod", f"{instance.name}.pod"))
     else:
-        lines += [*_network_lines(instance), *_port_lines(spec)]
+        lines += [*compile_namespaces(instance), *compile_ports(instance, sources)]
     # Not `passthrough`: a program that opens /dev/stdout cannot do so with a socket.
     options = ("--pull=never", "--log-driver=journald", f"--stop-timeout={STOP_SECONDS}")
     return lines + [("PodmanArgs", option) for option in options]
-
-
-def _network_lines(instance: Instance) -> Section:
-    """Network, host name and user namespace, which the containers of a pod share.
-
-    A pod in the node's network is in its user namespace too, as in Kubernetes: otherwise it could
-    neither take a port below 1024 nor change anything of the network.
-    """
-    if instance.workload.spec.host_network:
-        return [("Network", "host")]
-    return [
-        ("PodmanArgs", f"--hostname={instance.workload.name}"),
-        ("PodmanArgs", _USER_NAMESPACE),
-    ]
 
 
 def _program_lines(container: Container, variables: Mapping[str, str]) -> Section:
@@ -222,33 +220,6 @@ def _labels_and_annotations(instance: Instance, container: Container) -> Section
         *(("Label", quote_word(label)) for label in labels),
         *(("Annotation", quote_word(annotation)) for annotation in annotations),
     ]
-
-
-def _port_lines(spec: PodSpec) -> Section:
-    """The ports of the node that lead into the pod; one in the node's network needs none."""
-    if spec.host_network:
-        return []
-    return [
-        ("PublishPort", f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}")
-        for container in spec.containers
-        for port in container.ports
-        if port.host_port is not None
-    ]
-
-
-def _port_words(spec: PodSpec, container: Container) -> Iterator[str]:
-    for port in container.ports:
-        if spec.host_network:
-            yield f"{port.container_port}->{port.container_port}/{port.protocol.lower()}"
-        elif port.host_port is not None:
-            yield f"{_node_side(port)}->{port.container_port}/{port.protocol.lower()}"
-
-
-def _node_side(port: ContainerPort) -> str:
-    if port.host_ip is None:
-        return str(port.host_port)
-    address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
-    return f"{address}:{port.host_port}"
 
 
 def _check_words(container: Container, variables: Mapping[str, str]) -> Iterator[Problem]:

@@ -1,14 +1,14 @@
-"""The [Service] lines of a container: restarts, time limits, memory and CPU.
+"""The [Service] lines of a container: restarts and time limits.
 
-Sources: systemd.service(5), systemd.resource-control(5); Kubernetes "Pod Lifecycle".
+Sources: systemd.service(5); Kubernetes "Pod Lifecycle".
 """
 
 from __future__ import annotations
 
 from skerry.compile.runtimes.quadlet import Section
+from skerry.compile.runtimes.resources import compile_resources
 from skerry.model.container import Container
 from skerry.model.pod import PodSpec
-from skerry.model.quantity import parse_cpu, parse_memory
 
 # Kubernetes' terminationGracePeriodSeconds where a manifest does not set it, in seconds.
 STOP_SECONDS = 30
@@ -19,7 +19,7 @@ _RESTART = {"Always": "always", "OnFailure": "on-failure", "Never": "no"}
 
 def compile_supervision(spec: PodSpec, container: Container) -> Section:
     """How systemd restarts, stops and limits one container."""
-    return [*_restart_lines(spec), *_stop_lines(spec), *_limit_lines(container)]
+    return [*_restart_lines(spec), *_stop_lines(spec), *compile_resources(container)]
 
 
 def _restart_lines(spec: PodSpec) -> Section:
@@ -44,21 +44,4 @@ def _stop_lines(spec: PodSpec) -> Section:
         lines.append(("SuccessExitStatus", "137 143"))
     lines.append(("TimeoutStartSec", str(START_SECONDS)))
     lines.append(("TimeoutStopSec", str(STOP_SECONDS + 15)))
-    return lines
-
-
-def _limit_lines(container: Container) -> Section:
-    """The limits lie on the unit: its cgroup holds the container (Quadlet's --cgroups=split).
-
-    Podman's own options fail where a controller is missing; systemd goes on without.
-    """
-    limits = container.resources.limits
-    lines: Section = []
-    if limits.memory is not None:
-        size = parse_memory(limits.memory)
-        # As much swap again: what `podman run --memory` gives. All of the container ends when
-        # its memory does, as Kubernetes has it.
-        lines += [("MemoryMax", str(size)), ("MemorySwapMax", str(size)), ("OOMPolicy", "kill")]
-    if limits.cpu is not None:
-        lines.append(("CPUQuota", f"{parse_cpu(limits.cpu) / 10:g}%"))
     return lines

@@ -1,0 +1,41 @@
+"""The ports of the node that lead into a pod.
+
+Sources: podman-run(1) "--publish"; Kubernetes API reference, ContainerPort v1 core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from skerry.compile.runtimes.quadlet import Section
+from skerry.compile.runtimes.sources import Instance, Sources
+from skerry.model.container import Container, ContainerPort
+
+
+def compile_ports(instance: Instance, sources: Sources) -> Section:
+    """The ports of the node that lead into the pod; one in the node's network needs none."""
+    spec = instance.workload.spec
+    if spec.host_network:
+        return []
+    return [
+        ("PublishPort", f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}")
+        for container in spec.containers
+        for port in container.ports
+        if port.host_port is not None
+    ]
+
+
+def port_words(instance: Instance, container: Container, sources: Sources) -> Iterator[str]:
+    """The ports of the node that lead to a container, as status shows them."""
+    for port in container.ports:
+        if instance.workload.spec.host_network:
+            yield f"{port.container_port}->{port.container_port}/{port.protocol.lower()}"
+        elif port.host_port is not None:
+            yield f"{_node_side(port)}->{port.container_port}/{port.protocol.lower()}"
+
+
+def _node_side(port: ContainerPort) -> str:
+    if port.host_ip is None:
+        return str(port.host_port)
+    address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    return f"{address}:{port.host_port}"
