@@ -30,6 +30,7 @@ OPS = {
     "push": ("push", "run_push"),
     "recover": ("activate", "run_recover"),
     "rejoin": ("activate", "run_rejoin"),
+    "renew": ("lock", "run_renew"),
     "reset": ("reset", "run_reset"),
     "unlock": ("lock", "run_unlock"),
 }

@@ -169,30 +169,44 @@ class Replacement:
         self.adopted = set(adopted)
         self.folders = list(folders)
         self.owners = Owners()
-        self.touched: Set[str] = set()
 
-    def run(self, number: int) -> None:
-        """Replaces, removes and cleans up. What somebody edited is put aside in the store first,
-        and `number`'s record names it. Every step can be repeated."""
+    def write(self, number: int) -> List[str]:
+        """Makes and replaces files; the paths that it touched.
+
+        What somebody edited is put aside in the store first, and `number`'s record names it.
+        What the new tree no longer has stays until `remove`. Every step can be repeated.
+        """
         changes = [path for path, entry in self.after.items() if not self._look(path, entry)]
-        removals = [
+        self._put_aside(number, changes + self._removals())
+        self._make_folders()
+        staged = [(self._stage(path), self.host.path(path)) for path in changes]
+        for temporary, target in staged:
+            os.rename(temporary, target)
+        self._remove_temporaries()
+        self._sync(changes)
+        return changes
+
+    def remove(self, number: int) -> List[str]:
+        """Removes what only the old tree had; the paths. Every step can be repeated."""
+        removals = self._removals()
+        self._put_aside(number, removals)
+        for path in removals:
+            os.unlink(self.host.path(path))
+        self._remove_folders(removals)
+        self._sync(removals)
+        return removals
+
+    def _removals(self) -> List[str]:
+        return [
             path
             for path in self.before
             if path not in self.after
             and path not in self.adopted
             and os.path.lexists(self.host.path(path))
         ]
-        self._put_aside(number, changes + removals)
-        self._make_folders()
-        staged = [(self._stage(path), self.host.path(path)) for path in changes]
-        for temporary, target in staged:
-            os.rename(temporary, target)
-        for path in removals:
-            os.unlink(self.host.path(path))
-        self._remove_temporaries()
-        self._remove_folders(removals)
-        touched = {os.path.dirname(self.host.path(path)) for path in changes + removals}
-        for folder in sorted(touched):
+
+    def _sync(self, paths: Iterable[str]) -> None:
+        for folder in sorted({os.path.dirname(self.host.path(path)) for path in paths}):
             if os.path.isdir(folder):
                 sync_folder(folder)
 

@@ -13,6 +13,10 @@ from its phase alone: in the first three `current` still names the old generatio
 back leads; in the last all files and units are those of the new one already, and only the link,
 the record and this file are left to write. All of these steps can be repeated.
 
+`stage` is the one of the unit actions that was begun last: those of later stages were not touched,
+and going back leaves them alone. `began` is when, in seconds on the monotonic clock of the boot
+`boot`.
+
 The switch holds the file lock ``switching`` for as long as it lives. The kernel gives it back
 whatever ends the process: a journal whose lock is free belongs to nobody.
 """

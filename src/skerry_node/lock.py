@@ -136,6 +136,14 @@ def run_lock(
     return take_lock(host or Host(), args["lock"], emit)
 
 
+def run_renew(
+    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+) -> Dict[str, Any]:
+    """The op ``renew``: ``token`` goes on holding the lock. Raises NodeFault ``lock-lost``."""
+    hold_lock(host or Host(), str(args["token"]))
+    return {}
+
+
 def run_unlock(
     args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
 ) -> Dict[str, Any]:

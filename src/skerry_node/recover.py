@@ -19,6 +19,8 @@ from skerry_node.journal import (
 )
 from skerry_node.store import FAILED, UNCONFIRMED, Store
 from skerry_node.units import (
+    has_unit_files,
+    number_of,
     queue_units,
     reload_systemd,
     remove_volumes,
@@ -29,7 +31,7 @@ from skerry_node.units import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Mapping, Optional, Sequence
+    from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
     from skerry_node.host import Emit, Host
     from skerry_node.wire import UnitAction, UnitEntry
@@ -69,42 +71,79 @@ def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
 def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
     """Brings files and units back to the journal's old generation and closes the journal.
 
-    Returns what is wrong with the units of the old generation afterwards, or an empty string.
-    Raises NodeFault or OSError where the files could not be brought back; the journal is open
-    then, and the next run tries again.
+    As on the way there, what comes back is up before what made way for it goes: the stages are
+    taken back from the last one that was begun to the first. Returns what is wrong with the units
+    of the old generation afterwards, or an empty string. Raises NodeFault or OSError where the
+    files could not be brought back; the journal is open then, and the next run tries again.
     """
     started = time.monotonic()
     number, store = int(entry["number"]), Store(host)
+    # An undoing that was itself interrupted may have written files that systemd has not read.
+    is_repeated = entry["phase"] == UNDOING
     write_journal(host, dict(entry, phase=UNDOING, outcome=state))
     before, after = store.manifest(number), store.manifest(int(entry["base"]))
     request, record = store.switch_request(number), store.record(number)
-    actions: List[UnitAction] = request["undo"]
-    stop_for(host, actions, before["units"], after["units"], emit)
-    Replacement(
+    replacement = Replacement(
         host,
         store,
         before,
         after,
         adopted=request["adopted"],
         folders=record.get("folders", []),
-    ).run(number)
-    if request["daemon_reload"]:
+    )
+    written = replacement.write(number)
+    if request["daemon_reload"] and (is_repeated or has_unit_files(written)):
         reload_systemd(host)
-    acted = start_for(host, actions, after["units"], emit)
-    problem = shown_units(wait_for_health(host, acted, emit, notices_failures=False))
+    failed: Dict[str, str] = {}
+    for _, actions in reversed(stages_of(_begun(host, entry, request))):
+        stop_for(host, actions, before["units"], after["units"], emit)
+        acted = start_for(host, actions, after["units"], emit)
+        failed.update(wait_for_health(host, acted, emit, notices_failures=False))
+    removed = replacement.remove(number)
+    if request["daemon_reload"] and (is_repeated or has_unit_files(removed)):
+        reload_systemd(host)
     store.update_record(number, state=state)
     close_journal(host)
     emit({"event": "phase", "name": "undo", "seconds": round(time.monotonic() - started, 3)})
-    return problem
+    return shown_units(failed)
+
+
+def stages_of(actions: Sequence[UnitAction]) -> List[Tuple[int, List[UnitAction]]]:
+    """The actions by stage, the first stage first."""
+    numbers = sorted({one["stage"] for one in actions})
+    return [(number, [one for one in actions if one["stage"] == number]) for number in numbers]
+
+
+def _begun(host: Host, entry: Dict[str, Any], request: Mapping[str, Any]) -> List[UnitAction]:
+    """What is to be undone: the stages that were begun.
+
+    A unit of a later stage was left alone and is left alone now, unless it was started again by
+    itself meanwhile: the new files were there already.
+    """
+    actions: List[UnitAction] = request["undo"]
+    if entry["boot"] != host.boot_id() or "stage" not in entry:
+        return actions
+    later = [one for one in actions if one["stage"] > entry["stage"]]
+    restarts = [one["unit"] for one in later if one["verb"] == "restart"]
+    entered = {
+        unit: number_of(found, "ActiveEnterTimestampMonotonic") / 1e6
+        for unit, found in show(host, restarts).items()
+    }
+    untouched = {
+        one["unit"] for one in later if entered.get(one["unit"], 0.0) < float(entry["began"])
+    }
+    return [
+        one for one in actions if one["stage"] <= entry["stage"] or one["unit"] not in untouched
+    ]
 
 
 def stop_for(
     host: Host, actions: Sequence[UnitAction], before: Entries, after: Entries, emit: Emit
 ) -> None:
-    """Stops what has to be down before the files change.
+    """Stops what has to be down before anything of the same stage is started.
 
     A unit whose file is gone has lost its ``ExecStop=`` by the time systemd reads its files
-    again, and a pod with volumes of its own gets new ones: so both are stopped first.
+    again: so files are removed after this. A pod with volumes of its own gets new ones.
     """
     ending = [one["unit"] for one in actions if one["verb"] == "stop"]
     replaced = [

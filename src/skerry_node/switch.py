@@ -1,9 +1,13 @@
 """The switch to a new generation: runs in a transient unit, so that it survives the connection.
 
-    stop -> files -> daemon-reload -> units -> health -> confirmed in time? -> done, or undo
+    new files -> daemon-reload -> stages -> old files go -> confirmed in time? -> done, or undo
+                                    |
+                      stop -> start, restart, reload -> health
 
 The intent is in the journal before anything is touched; `journal` says why whatever ends this
-program leaves a node that the next run can put in order.
+program leaves a node that the next run can put in order. What makes way for something new is
+stopped in a later stage than that is started, so that it runs until the new is healthy; the files
+of units that go are removed when all is healthy.
 """
 
 from __future__ import annotations
@@ -28,9 +32,16 @@ from skerry_node.journal import (
     write_journal,
 )
 from skerry_node.lock import try_renew
-from skerry_node.recover import start_for, stop_for, undo, words_of
+from skerry_node.recover import stages_of, start_for, stop_for, undo, words_of
 from skerry_node.store import FAILED, UNCONFIRMED, Store
-from skerry_node.units import explain_missing, read_log, reload_systemd, show, sync_log
+from skerry_node.units import (
+    explain_missing,
+    has_unit_files,
+    read_log,
+    reload_systemd,
+    show,
+    sync_log,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +98,8 @@ def run_switch(host: Host, number: int, emit: Emit) -> None:
             "base": request["base"],
             "phase": SWITCHING,
             "boot": host.boot_id(),
+            "began": time.monotonic(),
+            "stage": 0,
         }
         write_journal(host, entry)
         emit(_switch(host, store, entry, request, _renewing(host, request["token"], emit)))
@@ -99,7 +112,7 @@ def _switch(
     failed: List[Dict[str, Any]] = []
     error, state = "", FAILED
     try:
-        failed = _forward(host, store, number, request, emit)
+        failed = _forward(host, store, entry, request, emit)
         if not failed:
             write_journal(host, dict(entry, phase=HEALTHY))
             emit({"event": "healthy"})
@@ -116,39 +129,54 @@ def _switch(
 
 
 def _forward(
-    host: Host, store: Store, number: int, request: Dict[str, Any], emit: Emit
+    host: Host, store: Store, entry: Dict[str, Any], request: Dict[str, Any], emit: Emit
 ) -> List[Dict[str, Any]]:
-    """All steps up to healthy; the units that failed, each with reason and the end of its log."""
-    mark = _phases(emit)
+    """All steps up to healthy; the units that failed, each with reason and the end of its log.
+
+    The journal has the stage before it is begun: going back takes back just these.
+    """
+    mark, number = _phases(emit), int(entry["number"])
     before, after = store.manifest(int(request["base"])), store.manifest(number)
-    stop_for(host, request["actions"], before["units"], after["units"], emit)
-    if any(one["verb"] == "stop" for one in request["actions"]):
-        mark("stop")
-    Replacement(
+    replacement = Replacement(
         host,
         store,
         before,
         after,
         adopted=(),
         folders=store.record(number).get("folders", []),
-    ).run(number)
+    )
+    written = replacement.write(number)
     _record_large_files(host, store, number)
     mark("files")
-    if request["daemon_reload"]:
+    if request["daemon_reload"] and has_unit_files(written):
         reload_systemd(host)
         mark("daemon-reload")
-    acted = start_for(host, request["actions"], after["units"], emit)
-    if not acted:
-        return []
-    mark("units")
-    reasons = wait_for_health(host, acted, emit)
-    mark("health")
-    if reasons:
-        sync_log(host)
-    return [
-        {"unit": unit, "reason": why, "log": _log_of(host, unit, after)}
-        for unit, why in sorted(reasons.items())
-    ]
+    for stage, actions in stages_of(request["actions"]):
+        if stage != entry["stage"]:
+            entry["stage"] = stage
+            write_journal(host, entry)
+        stop_for(host, actions, before["units"], after["units"], emit)
+        if any(one["verb"] == "stop" for one in actions):
+            mark("stop")
+        acted = start_for(host, actions, after["units"], emit)
+        if not acted:
+            continue
+        mark("units")
+        reasons = wait_for_health(host, acted, emit)
+        mark("health")
+        if reasons:
+            sync_log(host)
+            return [
+                {"unit": unit, "reason": why, "log": _log_of(host, unit, after)}
+                for unit, why in sorted(reasons.items())
+            ]
+    removed = replacement.remove(number)
+    if removed:
+        mark("files")
+    if request["daemon_reload"] and has_unit_files(removed):
+        reload_systemd(host)
+        mark("daemon-reload")
+    return []
 
 
 def _log_of(host: Host, unit: str, tree: Manifest) -> List[str]:

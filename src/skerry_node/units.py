@@ -26,6 +26,8 @@ _PROPERTIES = (
 _UNKNOWN = ("", "[not set]", "18446744073709551615")
 STOP_DEADLINE = 150.0
 _VOLUME_FOLDER = STATE_FOLDER + "/volumes/"
+# systemd and its generators read what lies below.
+_UNIT_FOLDERS = ("/etc/systemd/system/", "/etc/containers/systemd/")
 _QUADLET = "/usr/lib/systemd/system-generators/podman-system-generator"
 
 
@@ -124,6 +126,11 @@ def reset_failed(host: Host, units: Sequence[str]) -> None:
 def reload_systemd(host: Host) -> None:
     """Has systemd and its generators read all units again."""
     host.commands.run("systemctl", "daemon-reload", deadline=STOP_DEADLINE).raise_unless_done()
+
+
+def has_unit_files(paths: Sequence[str]) -> bool:
+    """Whether systemd has to read its files again after these were touched."""
+    return any(path.startswith(_UNIT_FOLDERS) for path in paths)
 
 
 def remove_volumes(host: Host, volumes: Sequence[str]) -> Optional[Finished]:

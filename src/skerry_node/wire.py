@@ -96,8 +96,9 @@ class Manifest(TypedDict):
 class UnitAction(TypedDict):
     """One thing to do to one unit: `verb` is start, stop, restart or reload.
 
-    The actions of a `stage` are begun together, and those of the next one when all of these are
-    healthy.
+    The actions of a `stage` are begun together, stops first, and those of the next one when all
+    of these are healthy. An action that undoes another has its stage; going back begins with
+    the last.
     """
 
     verb: str

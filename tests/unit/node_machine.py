@@ -199,9 +199,9 @@ def tree(units: dict[str, str] | None = None, files: dict[str, str] | None = Non
     )
 
 
-def actions(verb: str, *units: str) -> list[wire.UnitAction]:
+def actions(verb: str, *units: str, stage: int = 0) -> list[wire.UnitAction]:
     """The same verb for several units."""
-    return [{"verb": verb, "unit": unit, "stage": 0} for unit in units]
+    return [{"verb": verb, "unit": unit, "stage": stage} for unit in units]
 
 
 def lock_request(who: str = "eva@laptop", token: str = TOKEN) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from skerry_node.observe import run_observe
 from skerry_node.recover import recover
 from skerry_node.store import Store
 from skerry_node.switch import run_switch
-from tests.unit.node_machine import TOKEN, Events, Machine, lock_request
+from tests.unit.node_machine import TOKEN, Events, Machine, actions, lock_request
 from tests.unit.node_switches import (
     NEW,
     NEW_UNITS,
@@ -51,6 +51,19 @@ class Killed(BaseException):
     """Stands for SIGKILL: no code of ours runs after it."""
 
 
+# a.service is replaced in the first stage; new.service is there before gone.service goes.
+ROLL = {
+    "actions": [
+        *actions("restart", "a.service"),
+        *actions("start", "new.service", stage=1),
+        *actions("stop", "gone.service", stage=2),
+    ],
+    "undo": [
+        *actions("start", "gone.service", stage=2),
+        *actions("stop", "new.service", stage=1),
+        *actions("restart", "a.service"),
+    ],
+}
 STEPS = ("rename", "unlink", "mkdir", "symlink", "rmdir")
 
 
@@ -97,15 +110,16 @@ def pend(machine: Machine, **different: Any) -> None:
     machine.starts_switches = True
 
 
+@pytest.mark.parametrize("plan", [{}, ROLL], ids=["one stage", "roll"])
 def test_killed_at_any_step_the_next_run_brings_the_old_generation_back(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, plan: dict[str, Any]
 ) -> None:
     """Also a second time while it is brought back: everything can be repeated."""
     lives, ended = 0, False
     while not ended:
         machine = make_machine(tmp_path_factory.mktemp("node"))
         start_old(machine)
-        pend(machine, confirm_within=0.0)
+        pend(machine, confirm_within=0.0, **plan)
         ended = not steps_of_a_switch(machine, lives)
         if not ended:
             with pytest.MonkeyPatch.context() as patch, pytest.raises(BaseException) as found:
@@ -119,9 +133,67 @@ def test_killed_at_any_step_the_next_run_brings_the_old_generation_back(
         raise_if_not(machine, OLD, OLD_UNITS)
         assert not (machine.root / "srv/new").exists()
         assert try_read_journal(machine.host) is None
+        # systemd has read just the files that are there.
+        assert machine.loaded == OLD_UNITS
         lives += 1
     # The switch takes some dozens of steps; a test that saw fewer would have tested nothing.
     assert lives > 50
+
+
+def test_start_first_something_runs_at_every_moment(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Killed anywhere on the way there or back, the old one or the new one of a pair runs."""
+    lives, ended = 0, False
+    while not ended:
+        machine = make_machine(tmp_path_factory.mktemp("node"))
+        start_old(machine)
+        pend(machine, confirm_within=0.0, **ROLL)
+        watched = Watched(machine, {"gone.service", "new.service"})
+        ended = not steps_of_a_switch(machine, lives)
+        recover(machine.host, Events())
+        assert watched.fewest == 1
+        raise_if_not(machine, OLD, OLD_UNITS)
+        lives += 1
+    assert lives > 50
+
+
+def test_reboot_undoes_what_later_stages_would_have_done(machine: Machine) -> None:
+    """At boot everything starts with the new files, whatever stage was reached."""
+    start_old(machine)
+    pend(machine, **ROLL)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("skerry_node.switch.start_for", kill)
+        run_switch(machine.host, 2, lambda event: None)
+    entry = try_read_journal(machine.host)
+    assert entry is not None
+    assert entry["stage"] == 0
+    write_journal(machine.host, {**entry, "boot": "an earlier one"})
+    machine.running = {}
+    machine.reload()
+    machine.systemctl_start(list(machine.loaded))
+    recover(machine.host, Events())
+    raise_if_not(machine, OLD, OLD_UNITS)
+
+
+def kill(*_: Any) -> Any:
+    """Ends the program as SIGKILL does."""
+    raise Killed
+
+
+class Watched:
+    """The smallest number of these units that ever ran at the same time."""
+
+    def __init__(self, machine: Machine, units: set[str]) -> None:
+        self.fewest = len(units & machine.running.keys())
+        command = machine.start
+
+        def start(*argv: str, has_input: bool = False) -> Any:
+            child = command(*argv, has_input=has_input)
+            self.fewest = min(self.fewest, len(units & machine.running.keys()))
+            return child
+
+        machine.start = start  # type: ignore[method-assign]
 
 
 def test_killed_after_the_confirmation_the_next_run_goes_on(machine: Machine) -> None:

@@ -18,6 +18,7 @@ from skerry_node.lock import (
     give_lock_back,
     hold_lock,
     run_lock,
+    run_renew,
     run_unlock,
     show_lock,
     take_lock,
@@ -122,6 +123,17 @@ def test_exchanges_renew_it_but_do_not_write_each_time(host: Clock) -> None:
     host.now += 2
     hold_lock(host, TOKEN)
     assert json.loads(path.read_text())["expires_at"] == host.now + LEASE
+
+
+def test_renewing_goes_on_holding_it_and_tells_who_lost_it(host: Clock) -> None:
+    take(host)
+    host.now += LEASE - 1
+    run_renew({"token": TOKEN}, None, Events(), host)
+    host.now += LEASE - 1
+    assert show_lock(host) is not None
+    with pytest.raises(NodeFault) as found:
+        run_renew({"token": OTHER}, None, Events(), host)
+    assert found.value.id == "lock-lost"
 
 
 def test_only_the_holder_gives_it_back(host: Clock) -> None:

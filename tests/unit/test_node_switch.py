@@ -79,12 +79,13 @@ def test_switch_acts_on_just_the_units_that_were_named(machine: Machine) -> None
     acted = [line for line in machine.log if "show" not in line and line.startswith("systemctl")]
     # What is stopped goes before its file does: without the file systemd forgets how to stop it.
     assert acted == [
+        "systemctl daemon-reload",
         "systemctl stop -- gone.service",
         "systemctl reset-failed -- gone.service",
-        "systemctl daemon-reload",
         "systemctl reset-failed -- a.service new.service",
         "systemctl --no-block restart -- a.service",
         "systemctl --no-block start -- new.service",
+        "systemctl daemon-reload",
     ]
 
 
@@ -321,3 +322,73 @@ def test_replaced_pod_gets_new_volumes(machine: Machine) -> None:
     removed = machine.log.index("podman volume rm scratch")
     started = machine.log.index("systemctl --no-block restart -- a.service")
     assert stopped < removed < started
+
+
+def staged(manifest: wire.Manifest = NEW) -> dict[str, Any]:
+    """The way from the old tree to the new one in three stages."""
+    act = [
+        *actions("start", "new.service"),
+        *actions("stop", "gone.service", stage=1),
+        *actions("restart", "a.service", stage=2),
+    ]
+    undo = [
+        *actions("restart", "a.service", stage=2),
+        *actions("start", "gone.service", stage=1),
+        *actions("stop", "new.service"),
+    ]
+    return to_new(manifest=manifest, actions=act, undo=undo)
+
+
+def test_stage_begins_when_the_one_before_is_healthy(machine: Machine) -> None:
+    start_old(machine)
+    events = Events()
+    assert activate(machine, staged(), events)["state"] == "healthy"
+    confirm(machine, 2)
+    raise_if_not(machine, NEW, NEW_UNITS)
+    assert machine.loaded == NEW_UNITS
+    verbs = ("systemctl stop", "systemctl --no-block")
+    assert [line for line in machine.log if line.startswith(verbs)] == [
+        "systemctl --no-block start -- new.service",
+        "systemctl stop -- gone.service",
+        "systemctl --no-block restart -- a.service",
+    ]
+    assert events.names() == [
+        "files", "daemon-reload", "units", "unit", "health", "stop", "units", "unit", "health",
+        "files", "daemon-reload",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", ["new.service", "a.service"])
+def test_failing_stage_leaves_what_it_did_not_reach_alone(machine: Machine, bad: str) -> None:
+    start_old(machine)
+    entered = dict(machine.entered)
+    units = {**NEW_UNITS, bad: "fails"}
+    result = activate(machine, staged(tree(units, {"/srv/both": "two"})))
+    assert result["state"] == "failed"
+    assert result["undo_failed"] == ""
+    assert [one["unit"] for one in result["failed"]] == [bad]
+    machine.join()
+    raise_if_not(machine, OLD, OLD_UNITS)
+    assert machine.loaded == OLD_UNITS
+    is_touched = {unit: machine.entered[unit] != entered[unit] for unit in OLD_UNITS}
+    reached = bad == "a.service"
+    assert is_touched == {"a.service": reached, "b.service": False, "gone.service": reached}
+
+
+def test_unit_of_a_later_stage_that_came_up_anew_meanwhile_is_brought_back(
+    machine: Machine,
+) -> None:
+    """It crashed, and systemd started it with the new files, which were there already."""
+    start_old(machine)
+    show = machine.systemctl_show
+
+    def crash_once(names: list[str]) -> tuple[int, str]:
+        if machine.loaded.get("a.service") == "a2" and machine.running["a.service"] == "a1":
+            machine.systemctl_restart(["a.service"])
+        return show(names)
+
+    machine.systemctl_show = crash_once  # type: ignore[method-assign]
+    units = {**NEW_UNITS, "new.service": "fails"}
+    assert activate(machine, staged(tree(units, {"/srv/both": "two"})))["state"] == "failed"
+    machine.join()
+    raise_if_not(machine, OLD, OLD_UNITS)
