@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skerry.compile.runtimes.environment import expand
 from skerry.compile.runtimes.quadlet import quote_systemd, quote_value, quote_word, render_unit
+from skerry.compile.runtimes.values import (
+    NodeVariable,
+    SecretKey,
+    Value,
+    expand,
+    join_parts,
+    json_list,
+    quote_value_word,
+    secrets_of,
+    text_value,
+    try_text,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|(.))")
@@ -37,7 +48,45 @@ ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|(.))")
     ],
 )
 def test_references_are_expanded_as_kubernetes_does(text: str, expanded: str) -> None:
-    assert expand(text, {"VAR_A": "A", "VAR_B": "B", "REF": "$(VAR_A)"}) == expanded
+    variables = {"VAR_A": "A", "VAR_B": "B", "REF": "$(VAR_A)"}
+    values = {name: text_value(value) for name, value in variables.items()}
+    assert expand(text, values) == text_value(expanded)
+
+
+PARTS = st.one_of(
+    st.text(max_size=3),
+    st.builds(SecretKey, st.just("s"), st.sampled_from("ab")),
+    st.just(NodeVariable("V")),
+)
+VALUES: st.SearchStrategy[Value] = st.lists(PARTS, max_size=5).map(join_parts)
+
+
+def shown(value: Value) -> str:
+    """A value with its parts that are no text as signs that no text has."""
+    return "".join(
+        part if isinstance(part, str) else "\0" + type(part).__name__ + "\0" for part in value
+    )
+
+
+@given(st.lists(st.sampled_from(["$", "(", ")", "A", "B", "é", "$(A)", "$(B)", "$$"])), VALUES)
+def test_parts_that_are_no_text_arrive_where_text_would(pieces: list[str], value: Value) -> None:
+    text = "".join(pieces)
+    by_text = expand(text, {"A": text_value(shown(value)), "B": ()})
+    by_parts = expand(text, {"A": value, "B": ()})
+    assert shown(by_parts) == shown(by_text)
+    assert by_parts == join_parts(by_parts), "not in the one form"
+    assert len(secrets_of(by_parts)) == shown(by_text).count("SecretKey")
+
+
+def test_variable_of_the_node_stands_bare_in_a_quoted_word() -> None:
+    address = NodeVariable("IP")
+    assert quote_value_word(("http://", address, ":80/$x%")) == '"http://${IP}:80/$$x%%"'
+    assert quote_value_word(text_value("plain")) == "plain"
+    assert quote_value_word(()) == "%i"
+    listed = json_list([('a"b', address), (), text_value("é")])
+    assert quote_value_word(listed) == r'"[\"a\\\"b${IP}\", \"\", \"é\"]"'
+    assert try_text(listed) is None
+    assert try_text(()) == ""
 
 
 def read_word(raw: str) -> str:

@@ -50,9 +50,12 @@ def check(settings: Settings, *, as_json: bool) -> int:
 
 def check_folder(folder: Path) -> Cloud:
     """All checks that need no network. Raises CloudInvalid with every problem."""
+    import msgspec
+
     from skerry.compile.cloud import compile_cloud
-    from skerry.compile.lock import Lock, ResolvedImage
+    from skerry.compile.lock import ResolvedImage
     from skerry.load.cloud import load_cloud
+    from skerry.load.lockfile import read_lock
 
     cloud = load_cloud(folder)
     # Which images there are is a matter of the operator's store and not of the folder.
@@ -60,9 +63,11 @@ def check_folder(folder: Path) -> Cloud:
     references = {
         container.image
         for workload in cloud.workloads.values()
-        for container in workload.spec.containers
+        for container in workload.spec.all_containers
     }
-    compile_cloud(cloud, Lock(images=dict.fromkeys(references, any_image)))
+    lock = read_lock(folder)
+    images = dict.fromkeys(references, any_image)
+    compile_cloud(cloud, msgspec.structs.replace(lock, images=images))
     return cloud
 
 

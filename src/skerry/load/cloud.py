@@ -19,7 +19,8 @@ from skerry.load.document import (
 )
 from skerry.load.manifest import Manifests, list_manifest_files, path_fault
 from skerry.load.reading import Reading
-from skerry.load.resolve import KnownNodes, check_references, resolve_workloads
+from skerry.load.references import check_references
+from skerry.load.resolve import KnownNodes, resolve_workloads
 from skerry.model.cloud import Cloud, CloudFile, Node
 
 CLOUD_FILE = "cloud.yaml"

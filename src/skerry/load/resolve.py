@@ -15,7 +15,6 @@ from skerry.model.cloud import (
     Placement,
     Workload,
     WorkloadManifest,
-    pod_of,
 )
 from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
@@ -67,50 +66,6 @@ def resolve_workloads(
             manifests.problems += _check_room(workload)
         manifests.problems += _check_host_ports(workloads.values())
     return workloads
-
-
-def check_references(manifests: Manifests) -> None:
-    """Notes every reference to a ConfigMap, or a key of one, that is not there."""
-    for manifest in (one for several in manifests.workloads.values() for one in several):
-        spec = pod_of(manifest)[1]
-        for name, key, origin in _references(spec):
-            config_map = manifests.config_maps.get(name)
-            if config_map is None:
-                if not manifests.is_broken("ConfigMap", name):
-                    near = nearest(name, manifests.config_maps)
-                    manifests.problems.append(
-                        origin.of("name").problem(
-                            f"there is no ConfigMap {name!r} in the cloud folder",
-                            hint=f"did you mean {near!r}?" if near else "",
-                        )
-                    )
-            elif key and key in config_map.binary_data:
-                manifests.problems.append(
-                    origin.of("key").problem(
-                        f"the key {key!r} of ConfigMap {name!r} is binary and cannot be a variable"
-                    )
-                )
-            elif key and key not in config_map.data:
-                near = nearest(key, config_map.data)
-                manifests.problems.append(
-                    origin.of("key").problem(
-                        f"ConfigMap {name!r} has no key {key!r}",
-                        hint=f"did you mean {near!r}?" if near else "",
-                    )
-                )
-
-
-def _references(spec: PodSpec) -> Iterator[tuple[str, str, Origin]]:
-    """What must be there: the ConfigMap's name, the key or "", and the place of the reference."""
-    for volume in spec.volumes:
-        if (source := volume.config_map) is not None and not source.optional:
-            yield source.name, "", source.origin
-    for container in spec.all_containers:
-        for variable in container.env:
-            if variable.value_from is not None:
-                selector = variable.value_from.config_map_key_ref
-                if selector is not None and not selector.optional:
-                    yield selector.name, selector.key, selector.origin
 
 
 def _find_manifest(

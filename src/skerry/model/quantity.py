@@ -26,7 +26,7 @@ _PARTS = re.compile(rf"^({_NUMBER}(?:[eE][-+]?[0-9]{{1,3}})?)([a-zA-Z]*)$")
 
 def parse_memory(quantity: str | int | float) -> int:
     """The bytes that a memory quantity means, rounded up. Raises ValueError on a malformed one."""
-    value = _parse(quantity)
+    value = parse_amount(quantity)
     return int(value.to_integral_value(rounding="ROUND_CEILING"))
 
 
@@ -35,11 +35,12 @@ def parse_cpu(quantity: str | int | float) -> int:
 
     Raises ValueError on a malformed one.
     """
-    value = _parse(quantity) * 1000
+    value = parse_amount(quantity) * 1000
     return int(value.to_integral_value(rounding="ROUND_CEILING"))
 
 
-def _parse(quantity: str | int | float) -> Decimal:
+def parse_amount(quantity: str | int | float) -> Decimal:
+    """The number that a quantity means. Raises ValueError on a malformed one."""
     match = _PARTS.match(str(quantity))
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{quantity!r} is not a quantity such as 64Mi, 0.5 or 250m")

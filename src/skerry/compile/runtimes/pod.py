@@ -6,22 +6,13 @@ through ``PodmanArgs=``. Source: podman-systemd.unit(5), podman-run(1), podman-p
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-
 from skerry.compile.lock import ResolvedImage
-from skerry.compile.runtimes.environment import expand, resolve_environment
+from skerry.compile.runtimes.environment import resolve_environment
 from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
 from skerry.compile.runtimes.namespaces import compile_namespaces
 from skerry.compile.runtimes.ports import compile_ports, port_words
-from skerry.compile.runtimes.quadlet import (
-    ARGUMENT_LIMIT,
-    FOLDER,
-    LINE_LIMIT,
-    Section,
-    quote_word,
-    render_unit,
-)
+from skerry.compile.runtimes.program import check_words, compile_program
+from skerry.compile.runtimes.quadlet import FOLDER, Section, quote_word, render_unit
 from skerry.compile.runtimes.security import compile_security
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
 from skerry.compile.runtimes.supervision import (
@@ -32,7 +23,6 @@ from skerry.compile.runtimes.supervision import (
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
 from skerry.model.container import Container
-from skerry.model.origin import Origin
 from skerry.model.pod import PodSpec
 from skerry.model.quantity import parse_memory
 
@@ -111,8 +101,8 @@ def _emit_container(
     name = instance.name if is_single else f"{instance.name}.{container.name}"
     path = f"{FOLDER}/{name}.container"
     mounts = compile_mounts(instance, container, sources, problems)
-    variables = resolve_environment(container, sources.config_maps, problems)
-    problems += _check_words(container, variables)
+    variables = resolve_environment(instance, container, sources, problems)
+    problems += check_words(container, variables)
     what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
     sections = [
         ("Unit", [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]),
@@ -123,7 +113,7 @@ def _emit_container(
                 ("ContainerName", name),
                 *_place_lines(instance, sources),
                 *compile_security(spec, container),
-                *_program_lines(container, variables),
+                *compile_program(container, variables),
                 *mounts.container,
                 *_labels_and_annotations(instance, container),
             ],
@@ -187,26 +177,9 @@ def _place_lines(instance: Instance, sources: Sources) -> Section:
     return lines + [("PodmanArgs", option) for option in options]
 
 
-def _program_lines(container: Container, variables: Mapping[str, str]) -> Section:
-    """What is run: entry point, arguments, variables, working folder."""
-    lines: Section = []
-    if container.command:
-        words = [expand(word, variables) for word in container.command]
-        text = json.dumps(words, ensure_ascii=False)
-        lines.append(("PodmanArgs", f"--entrypoint {quote_word(text)}"))
-    if container.args:
-        words = [quote_word(expand(word, variables)) for word in container.args]
-        lines.append(("Exec", " ".join(words)))
-    if container.working_dir is not None:
-        lines.append(("PodmanArgs", f"--workdir {quote_word(container.working_dir)}"))
-    for name, value in variables.items():
-        lines.append(("Environment", quote_word(f"{name}={value}")))
-    return lines
-
-
 def _labels(instance: Instance) -> list[str]:
     labels = {
-        **instance.workload.labels,
+        **instance.labels,
         "skerry.cloud": instance.cloud,
         "skerry.workload": instance.workload.name,
     }
@@ -220,47 +193,3 @@ def _labels_and_annotations(instance: Instance, container: Container) -> Section
         *(("Label", quote_word(label)) for label in labels),
         *(("Annotation", quote_word(annotation)) for annotation in annotations),
     ]
-
-
-def _check_words(container: Container, variables: Mapping[str, str]) -> Iterator[Problem]:
-    """What would not arrive as it is: a zero byte, or more than Linux or systemd passes on."""
-    total = 0
-    for what, origin, word in _words(container, variables):
-        size = len(word.encode()) + 1
-        total += size
-        if "\0" in word:
-            yield origin.problem(f"{what} has a zero byte in it, which no program can be given")
-        if what.startswith("variable") and "\r\n" in word:
-            yield origin.problem(
-                f"{what} has a line that ends with CR LF: Podman would drop the CR",
-                hint="end lines with LF, or give the text as a file: a ConfigMap volume",
-            )
-        if size > ARGUMENT_LIMIT:
-            yield origin.problem(
-                f"{what} is {size - 1} bytes long: Linux passes at most {ARGUMENT_LIMIT - 1} on",
-                hint="give it as a file: a ConfigMap volume",
-            )
-    if total > LINE_LIMIT // 2:
-        yield container.origin.problem(
-            f"the variables, command and args of {container.name!r} are {total} bytes together: "
-            f"at most {LINE_LIMIT // 2} can be passed on",
-            hint="give large ones as files: a ConfigMap volume",
-        )
-
-
-def _words(container: Container, variables: Mapping[str, str]) -> Iterator[tuple[str, Origin, str]]:
-    """What the words of the container are called, where they are written, and the words."""
-    for variable in container.env:
-        if variable.name in variables:
-            word = f"{variable.name}={variables[variable.name]}"
-            yield f"variable {variable.name!r}", variable.origin, word
-    # Podman takes the command as one argument.
-    yield (
-        "command",
-        container.origin.of("command"),
-        json.dumps(container.command, ensure_ascii=False),
-    )
-    for field in ("command", "args"):
-        for index, word in enumerate(getattr(container, field)):
-            place = f"{field}[{index}]"
-            yield place, container.origin.of(place), word

@@ -12,7 +12,7 @@ systemd.service(5) "Command lines".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Section = list[tuple[str, str]]
 
@@ -49,9 +49,23 @@ def quote_word(word: str) -> str:
     return quote_systemd(word)
 
 
+def quote_pieces(pieces: Sequence[tuple[str, str]]) -> str:
+    """One word like that of `quote_word`, of pieces (``text``, TEXT) and (``variable``, NAME).
+
+    systemd puts in a variable of the unit's environment after it has split the line.
+    """
+    if all(kind == "text" for kind, _ in pieces):
+        return quote_word("".join(text for _, text in pieces))
+    quoted = [
+        "".join(map(_escape, _double(text))) if kind == "text" else f"${{{text}}}"
+        for kind, text in pieces
+    ]
+    return f'"{"".join(quoted)}"'
+
+
 def quote_systemd(word: str) -> str:
     """One word for a command line that systemd reads itself, as ``ExecStartPre=``."""
-    text = word.replace("%", "%%").replace("$", "$$")
+    text = _double(word)
     if _PLAIN.fullmatch(text):
         return text
     return f'"{"".join(map(_escape, text))}"'
@@ -59,6 +73,10 @@ def quote_systemd(word: str) -> str:
 
 def quote_value(text: str) -> str:
     """The text of a value that Quadlet takes whole, without splitting or escapes (``Volume=``)."""
+    return _double(text)
+
+
+def _double(text: str) -> str:
     return text.replace("%", "%%").replace("$", "$$")
 
 

@@ -10,6 +10,10 @@ from skerry.compile.lock import Lock
 from skerry.compile.tree import File, Unit
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.configmap import ConfigMap
+from skerry.model.cronjob import CronJob
+from skerry.model.job import Job
+from skerry.model.pod import Pod
+from skerry.model.statefulset import StatefulSet
 
 CONFIG_FOLDER = "/etc/skerry/config"
 
@@ -33,6 +37,33 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         The parts are DNS labels and so have no dot: no two names can be equal.
         """
         return f"skerry-{self.workload.name}.{self.ordinal}"
+
+    @property
+    def pod_name(self) -> str:
+        """What the pod is told as its ``metadata.name``: unique among the pods of the cloud.
+
+        A Pod that is placed once has the workload's name, replicas of a StatefulSet and runs of a
+        Job have ``NAME-ORDINAL``, all others ``NAME-NODE-ORDINAL``. It stays when the pod is
+        replaced. Needs `node`.
+        """
+        workload = self.workload
+        if isinstance(workload.manifest, StatefulSet | Job | CronJob):
+            return f"{workload.name}-{self.ordinal}"
+        count = len(workload.nodes) if workload.replicas is None else workload.replicas
+        if isinstance(workload.manifest, Pod) and count == 1:
+            return workload.name
+        return f"{workload.name}-{self.node}-{self.ordinal}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The pod's labels, with those that Kubernetes gives to a StatefulSet's pods."""
+        if not isinstance(self.workload.manifest, StatefulSet):
+            return self.workload.labels
+        return {
+            **self.workload.labels,
+            "apps.kubernetes.io/pod-index": str(self.ordinal),
+            "statefulset.kubernetes.io/pod-name": self.pod_name,
+        }
 
     @property
     def annotations(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from skerry.errors import Problem
 from skerry.load.checks.names import check_doubles
-from skerry.model.container import Container, EnvVar
+from skerry.model.container import Container
 from skerry.model.quantity import parse_cpu, parse_memory
 
 # Under this no program starts; such a limit is "512m" (half a byte) written for 512Mi.
@@ -16,8 +16,6 @@ LEAST_MEMORY = 1024 * 1024
 def check_container(container: Container, volumes: list[str]) -> Iterator[Problem]:
     """Variables, mounts and limits of one container; `volumes` are the names of the pod's."""
     yield from check_doubles("variable", container.env)
-    for variable in container.env:
-        yield from _check_variable(variable)
     paths: dict[str, int] = {}
     for mount in container.volume_mounts:
         if mount.name not in volumes:
@@ -41,14 +39,6 @@ def check_container(container: Container, volumes: list[str]) -> Iterator[Proble
             )
         paths.setdefault(path, mount.origin.line)
     yield from _check_limits(container)
-
-
-def _check_variable(variable: EnvVar) -> Iterator[Problem]:
-    if variable.value is not None and variable.value_from is not None:
-        yield variable.origin.of("valueFrom").problem(
-            f"the variable {variable.name!r} has both `value` and `valueFrom`",
-            hint="leave one of them out",
-        )
 
 
 def _check_limits(container: Container) -> Iterator[Problem]:

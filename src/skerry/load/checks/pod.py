@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skerry.errors import Problem
 from skerry.load.checks.container import check_container
+from skerry.load.checks.environment import check_environment
 from skerry.load.checks.names import check_doubles
 from skerry.load.checks.ports import check_ports
 from skerry.load.checks.volumes import check_volume
@@ -19,5 +20,6 @@ def check_pod_spec(spec: PodSpec) -> list[Problem]:
     volumes = [volume.name for volume in spec.volumes]
     for container in spec.all_containers:
         problems += check_container(container, volumes)
+    problems += check_environment(spec)
     problems += check_ports(spec)
     return problems
