@@ -1,7 +1,8 @@
-"""Writes src/skerry/load/kubernetes_fields.json: the field names that Kubernetes has.
+"""Writes src/skerry/load/kubernetes_fields.json: the fields that Kubernetes has, with their types.
 
-The loader uses them to tell a field that Skerry does not honour from a typing error. Source: the
-JSON schemas of the Kubernetes API in the package kubernetes-validate (a development dependency).
+The loader uses them to tell a field that Skerry does not honour from a typing error, and
+``docs/kubernetes.md`` is made of them. Source: the JSON schemas of the Kubernetes API in the
+package kubernetes-validate (a development dependency).
 
     python tools/kubernetes_fields.py
 """
@@ -20,14 +21,25 @@ ROOTS = (
     "io.k8s.api.core.v1.Pod",
     "io.k8s.api.core.v1.ConfigMap",
     "io.k8s.api.core.v1.Secret",
+    "io.k8s.api.core.v1.PersistentVolumeClaim",
+    "io.k8s.api.core.v1.Service",
     "io.k8s.api.apps.v1.Deployment",
     "io.k8s.api.apps.v1.StatefulSet",
     "io.k8s.api.apps.v1.DaemonSet",
     "io.k8s.api.batch.v1.Job",
     "io.k8s.api.batch.v1.CronJob",
 )
-# Not in the schemas: the names that Kubernetes itself gives to resources.
+# Not in the schemas: the names that Kubernetes itself gives to resources, and which of them a
+# claim has.
 RESOURCE_NAMES = ["cpu", "ephemeral-storage", "memory", "pods", "storage"]
+RESOURCE_TYPES = {
+    "ResourceList": RESOURCE_NAMES,
+    "StorageResourceList": ["storage"],
+}
+AMOUNTS = {
+    "ResourceRequirements": "ResourceList",
+    "VolumeResourceRequirements": "StorageResourceList",
+}
 
 
 def read_definitions() -> tuple[str, dict[str, Any]]:
@@ -69,15 +81,29 @@ def main() -> None:
         or {name.rpartition(".")[2] for name in definitions if _is_kind(definitions[name])}
     )
     types = {
-        name.rpartition(".")[2]: sorted(definitions[name]["properties"])
+        name.rpartition(".")[2]: read_fields(definitions, name)
         for name in sorted(reachable(definitions, ROOTS))
         if definitions[name].get("properties")
     }
-    types["ResourceList"] = RESOURCE_NAMES
+    for requirements, amounts in AMOUNTS.items():
+        for field in ("limits", "requests"):
+            types[requirements][field] = amounts
+    for name, resources in RESOURCE_TYPES.items():
+        types[name] = dict.fromkeys(resources, "")
     lines = [f'"version": {json.dumps(version)}', f'"kinds": {json.dumps(kinds)}']
     body = ",\n".join(f"{json.dumps(name)}: {json.dumps(types[name])}" for name in sorted(types))
     TARGET.write_text("{" + ",\n".join(lines) + ',\n"types": {\n' + body + "\n}}\n")
     print(f"{TARGET}: Kubernetes {version}, {len(types)} types, {len(kinds)} kinds")
+
+
+def read_fields(definitions: dict[str, Any], name: str) -> dict[str, str]:
+    """The fields of a type, each with its type or that of its items ("" for plain ones)."""
+    fields = {}
+    for field, schema in sorted(definitions[name]["properties"].items()):
+        found = re.findall(r"(?:\$defs|#/definitions)/([\w.-]+)", json.dumps(schema))
+        types = [one for one in found if definitions[one].get("properties")]
+        fields[field] = types[0].rpartition(".")[2] if types else ""
+    return fields
 
 
 def _is_kind(definition: dict[str, Any]) -> bool:

@@ -47,10 +47,10 @@ def test_all_problems_sorted_by_place(tmp_path: Path, capsys: pytest.CaptureFixt
     assert printed.out.splitlines() == [
         "cloud.yaml:4:1: no field `rum` here (did you mean `run`?)",
         "cloud.yaml:5:16: pod: pods/q.yaml is not there (did you mean pods/b.yaml?)",
-        "pods/a.yaml:8:5: spec.containers[0]: Kubernetes has `tty` here, "
-        "Skerry does not honour it yet",
+        "pods/a.yaml:8:5: spec.containers[0].tty: refused: no terminal is attached to a unit of "
+        "systemd (leave it out; `skerry exec -it POD -- sh` gives you one)",
         "pods/a.yaml:9:5: spec.containers[0]: no field `stdinn` here "
-        "(did you mean `stdin`? Kubernetes has it, Skerry does not honour it yet)",
+        "(did you mean `stdin`? It is refused: no terminal is attached to a unit of systemd)",
         "pods/b.yaml:2:1: is not YAML: did not find expected node content",
         "error: 5 errors in the cloud folder  [cloud-invalid]",
     ]

@@ -48,15 +48,23 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     (
         "    resizePolicy: []",
         [
-            "8:5: spec.containers[0]: Kubernetes has `resizePolicy` here, "
-            "Skerry does not honour it yet"
+            "8:5: spec.containers[0].resizePolicy: refused: changed resources take effect with a "
+            "restart, always (leave it out)"
+        ],
+    ),
+    (
+        "    imagePullPolicy: Always",
+        [
+            "8:22: spec.containers[0].imagePullPolicy: Always is refused: a node pulls nothing: "
+            "each apply sends the image that has this name on your machine (write IfNotPresent; "
+            "`podman pull` or `skerry image build` brings a newer one)"
         ],
     ),
     (
         "    stdinOnse: {}",
         [
             "8:5: spec.containers[0]: no field `stdinOnse` here (did you mean "
-            "`stdinOnce`? Kubernetes has it, Skerry does not honour it yet)"
+            "`stdinOnce`? It is refused: no terminal is attached to a unit of systemd)"
         ],
     ),
     (
@@ -125,8 +133,9 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     (
         "    env: [{name: A, valueFrom: {fileKeyRef: {path: a, key: b}}}]",
         [
-            "8:33: spec.containers[0].env[0].valueFrom: Kubernetes has `fileKeyRef` here, "
-            "Skerry does not honour it yet",
+            "8:33: spec.containers[0].env[0].valueFrom.fileKeyRef: refused: a variable is known "
+            "when the container starts; a file that another container writes is not (read the "
+            "file in the container's command)",
         ],
     ),
     (
@@ -200,8 +209,9 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     (
         "    resources: {limits: {ephemeral-storage: 1Gi}}",
         [
-            "8:26: spec.containers[0].resources.limits: Kubernetes has `ephemeral-storage` here, "
-            "Skerry does not honour it yet"
+            "8:26: spec.containers[0].resources.limits.ephemeral-storage: refused: nothing "
+            "measures what a container writes to its own layer (use an emptyDir with a "
+            "`sizeLimit` and the medium Memory)"
         ],
     ),
     (
@@ -248,7 +258,10 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
     ),
     (
         "  volumes: [{name: v, nfs: {server: a, path: /b}}]",
-        ["8:23: spec.volumes[0]: Kubernetes has `nfs` here, Skerry does not honour it yet"],
+        [
+            "8:23: spec.volumes[0].nfs: refused: Skerry mounts no file systems over the network "
+            "(mount it on the node and use a hostPath of the type Directory)"
+        ],
     ),
     (
         "  - {name: web, image: x}",
@@ -266,14 +279,30 @@ CONTAINER_CASES: list[tuple[str, list[str]]] = [
         ['8:18: spec.restartPolicy: must be Always, Never or OnFailure, not "always"'],
     ),
     (
+        "  automountServiceAccountToken: true\n  enableServiceLinks: true",
+        [
+            "8:33: automountServiceAccountToken: true is refused: there is no API server, so "
+            "there are no accounts and no tokens for pods (write false, or leave it out)",
+            "9:23: enableServiceLinks: true is refused: containers get no variables for Services "
+            "(write false, or leave it out)",
+        ],
+    ),
+    (
         "status: {}",
-        ["8:1: Kubernetes has `status` here, Skerry does not honour it yet"],
+        [
+            "8:1: status: refused: it is written by the API server, never in a manifest; `skerry "
+            "status` shows what runs (leave it out: `kubectl get -o yaml` writes it, a manifest "
+            "has no need of it)"
+        ],
     ),
     ("spec: {}", ["8:1: `spec` is given twice, first in line 4"]),
     ("\tspec: {}", ["8:1: is not YAML: a tab stands where YAML wants spaces (indent with spaces)"]),
     (
         "---\nkind: Ingress",
-        [f"9:7: kind Ingress is not honoured yet (honoured: {', '.join(HONOURED_KINDS)})"],
+        [
+            "9:7: kind Ingress is refused: there is no ingress yet (publish a `hostPort`, with a "
+            "web server of your own on it)"
+        ],
     ),
     ("---\nkind: Pood", ["9:7: no kind 'Pood' (did you mean Pod?)"]),
     ("---\nkind: Zzz", [f"9:7: no kind 'Zzz' (honoured are {join_words(HONOURED_KINDS, 'and')})"]),
@@ -361,7 +390,8 @@ MANIFEST_CASES: list[tuple[str, list[str]]] = [
         "  paused: true\n  selector: {matchLabels: {}}\n  template:\n"
         "    spec:\n      containers: []",
         [
-            "5:3: spec: Kubernetes has `paused` here, Skerry does not honour it yet",
+            "5:3: spec.paused: refused: nothing happens between your commands: not to apply is "
+            "to pause (leave it out)",
             "9:19: spec.template.spec.containers: must have at least 1 item",
         ],
     ),

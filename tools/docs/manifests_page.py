@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from inspect import cleandoc
 
 import msgspec
-from msgspec import inspect
+from tools.docs.kubernetes_types import structs_below
 from tools.docs.structs import docstring, fields_table, markdown
 
 from skerry.load import inventory
-from skerry.load.unknown import HONOURED_KINDS, kubernetes_fields, kubernetes_names
 from skerry.model.cloud import CloudFile
 from skerry.model.image import ImageFile
 from skerry.model.kinds import SHARED_KINDS, WORKLOAD_KINDS
@@ -34,14 +32,12 @@ them as they are. `skerry schema` prints the same as JSON Schema for your editor
 A field that is not listed here is an error with its file, line and column: nothing is ignored.
 `null` for an optional field means that it is not given. `skerry check` shows all errors at once.
 """
-KUBERNETES_HEAD = """\
+KUBERNETES = """\
 ## What Kubernetes has and Skerry refuses
 
-Kinds: everything but {honoured}. The message for a field that
-Kubernetes has (version {version}) differs from the one for a typing error. Not honoured:
-
-| in | fields |
-|---|---|
+Every other kind, field and value of the Kubernetes API is refused with its reason, which differs
+from the message for a typing error. [kubernetes.md](kubernetes.md) has them all: each field, and
+the test that shows it or the reason why not.
 """
 CHECKS = """\
 ## What is checked beyond single fields
@@ -76,11 +72,7 @@ def render_page() -> str:
             table = fields_table(kind)
             lines += [*table, ""] if len(table) > 2 else ["It has no fields.", ""]
     lines += ["## An Ansible inventory", "", _inventory_words(), ""]
-    version = kubernetes_names()["version"]
-    honoured = ", ".join(HONOURED_KINDS)
-    lines.append(KUBERNETES_HEAD.format(honoured=honoured, version=version).rstrip("\n"))
-    lines += refused_fields(sorted(seen, key=lambda kind: kind.__name__))
-    lines += ["", CHECKS.rstrip("\n")]
+    lines += [KUBERNETES, CHECKS.rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
@@ -89,40 +81,3 @@ def _inventory_words() -> str:
     _, _, rules = cleandoc(inventory.__doc__ or "").partition("\n\n")
     head = "`inventory: hosts.ini` in `cloud.yaml` takes nodes from an Ansible inventory."
     return f"{head}\n\n{markdown(rules)}"
-
-
-def structs_below(root: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
-    """The struct and all that its fields are made of, in the order of the fields."""
-    found: list[type[msgspec.Struct]] = []
-
-    def visit(kind: inspect.Type) -> None:
-        if isinstance(kind, inspect.StructType):
-            if kind.cls in found or kind.cls.__name__ == "Origin":
-                return
-            found.append(kind.cls)
-            for field in kind.fields:
-                visit(field.type)
-        for name in ("type", "item_type", "key_type", "value_type"):
-            below = getattr(kind, name, None)
-            if isinstance(below, inspect.Type):
-                visit(below)
-        if isinstance(kind, inspect.UnionType):
-            for one in kind.types:
-                visit(one)
-
-    visit(inspect.type_info(root))
-    return found
-
-
-def refused_fields(kinds: list[type]) -> list[str]:
-    """A row per type: the fields that Kubernetes has there and the model has not."""
-    lines = []
-    for kind in kinds:
-        described = inspect.type_info(kind)
-        assert isinstance(described, inspect.StructType)
-        ours = {field.encode_name for field in described.fields} | {described.tag_field}
-        theirs = [name for name in kubernetes_fields(kind.__name__) if name not in ours]
-        if theirs:
-            words = re.sub(r"(\S+)", r"`\1`", " ".join(theirs))
-            lines.append(f"| {kind.__name__} | {words.replace(' ', ', ')} |")
-    return lines

@@ -1,22 +1,25 @@
 """Located YAML nodes to model structs: all problems of a document, not only the first.
 
 The model's annotations are the only declaration of a field: each type is compiled once to a
-decoder (a closure) from msgspec's type information, and a broken constraint is told in the words
-of its `description`.
+decoder (a closure), with msgspec's information on plain types, and a broken constraint is told in
+the words of its `description`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
+import msgspec.structs
 from msgspec import inspect as types
 
 from skerry.load.decode_scalar import (
     BAD,
     Decoder,
+    Where,
     compile_literal,
     compile_scalar,
     note_expected,
@@ -46,46 +49,67 @@ def decode(node: Node, kind: type[T], reading: Reading) -> T | None:
 
 @cache
 def struct_decoder(kind: type[msgspec.Struct]) -> Decoder:
-    """The decoder of one struct type; those of its fields' types are compiled with it."""
-    shape = types.type_info(kind)
-    assert isinstance(shape, types.StructType)
-    return _struct_decoder_of(shape)
+    """The decoder of one struct type; those of its fields' structs come with their first use."""
+    return _compile_struct(kind)
 
 
-_struct_decoders: dict[type, Decoder] = {}
+def _later(kind: type[msgspec.Struct]) -> Decoder:
+    """A decoder that is compiled when a document has such a mapping: most have few of the types.
+
+    msgspec's inspection goes to the leaves of what it is given, so it is given no struct.
+    """
+
+    def decode_first(node: Node, reading: Reading, trail: Trail) -> Any:
+        return struct_decoder(kind)(node, reading, trail)
+
+    return decode_first
 
 
-def _struct_decoder_of(shape: types.StructType) -> Decoder:
-    if shape.cls not in _struct_decoders:
-        _struct_decoders[shape.cls] = _compile_struct(shape)
-    return _struct_decoders[shape.cls]
+def _compile_annotation(annotation: Any, where: Where) -> Decoder:
+    """The decoder of a field's type, as it is written in the model."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return _later(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        members = [member for member in arguments if member is not NoneType]
+        if len(members) == 1:
+            return _compile_annotation(members[0], where)
+    elif origin is Annotated and get_origin(arguments[0]) is tuple:
+        least = max((meta.min_length or 0 for meta in arguments[1:]), default=0)
+        return _compile_tuple(get_args(arguments[0])[0], least, where)
+    elif origin is tuple:
+        return _compile_tuple(arguments[0], 0, where)
+    elif origin is dict:
+        return _compile_dict(types.type_info(arguments[0]), arguments[1], where)
+    return _compile(types.type_info(annotation), where)
 
 
-def _compile(shape: types.Type, words: str = "") -> Decoder:
-    """The decoder of any type of the model; `words` say in a message what a value must be."""
+def _compile(shape: types.Type, where: Where, words: str = "") -> Decoder:
+    """The decoder of a plain type; `words` say in a message what a value must be."""
     if isinstance(shape, types.Metadata):
-        return _compile(shape.type, (shape.extra_json_schema or {}).get("description", words))
-    if isinstance(shape, types.StructType):
-        return _struct_decoder_of(shape)
+        return _compile(
+            shape.type, where, (shape.extra_json_schema or {}).get("description", words)
+        )
     if isinstance(shape, types.UnionType):
         return _compile_union(shape, words)
-    if isinstance(shape, types.VarTupleType):
-        return _compile_tuple(shape)
-    if isinstance(shape, types.DictType):
-        return _compile_dict(shape)
     if isinstance(shape, types.LiteralType):
-        return compile_literal(shape)
+        return compile_literal(shape, where)
     return compile_scalar([shape], words)
 
 
-def _compile_struct(shape: types.StructType) -> Decoder:
-    kind, name = shape.cls, shape.cls.__name__
-    known = [field for field in shape.fields if field.name != "origin"]
+def _compile_struct(kind: type[msgspec.Struct]) -> Decoder:
+    name, config = kind.__name__, kind.__struct_config__
+    known = [field for field in msgspec.structs.fields(kind) if field.name != "origin"]
     fields = {
-        field.encode_name: (field.name, _compile(field.type), field.required) for field in known
+        field.encode_name: (
+            field.name,
+            _compile_annotation(field.type, (name, field.encode_name)),
+            field.required,
+        )
+        for field in known
     }
     required = [field.encode_name for field in known if field.required]
-    tag = (shape.tag_field, str(shape.tag)) if shape.tag_field else None
+    tag = (config.tag_field, str(config.tag)) if config.tag_field else None
     names = [*([tag[0]] if tag and tag[0] else []), *fields]
     skips_extensions = _is_ours(kind)
 
@@ -164,10 +188,15 @@ def _unknown_field(
     reading: Reading,
     trail: Trail,
 ) -> None:
-    from skerry.load.unknown import explain_field, kubernetes_fields
+    from skerry.load.unknown import explain_field, kubernetes_fields, refusal_of_field
 
+    is_theirs = key in kubernetes_fields(type_name)
     # kubectl's own output says "creationTimestamp: null": nothing is asked for.
-    if is_null(value) and key in kubernetes_fields(type_name):
+    if is_theirs and is_null(value):
+        return
+    if is_theirs:
+        reason, hint = refusal_of_field(type_name, key)
+        reading.problem(key_node, (trail, key), f"refused: {reason}", hint=hint)
         return
     message, hint = explain_field(type_name, key, names)
     reading.problem(key_node, trail, message, hint=hint)
@@ -175,8 +204,6 @@ def _unknown_field(
 
 def _compile_union(shape: types.UnionType, words: str) -> Decoder:
     members = [member for member in shape.types if not isinstance(member, types.NoneType)]
-    if len(members) == 1:
-        return _compile(members[0], words)
     plain = [member.type if isinstance(member, types.Metadata) else member for member in members]
     for member in members:
         if isinstance(member, types.Metadata) and not words:
@@ -184,9 +211,8 @@ def _compile_union(shape: types.UnionType, words: str) -> Decoder:
     return compile_scalar(plain, words)
 
 
-def _compile_tuple(shape: types.VarTupleType) -> Decoder:
-    decode_item = _compile(shape.item_type)
-    min_length = shape.min_length or 0
+def _compile_tuple(item: Any, min_length: int, where: Where) -> Decoder:
+    decode_item = _compile_annotation(item, where)
 
     def decode_tuple(node: Node, reading: Reading, trail: Trail) -> Any:
         if node.__class__ is not SequenceNode:
@@ -206,9 +232,9 @@ def _compile_tuple(shape: types.VarTupleType) -> Decoder:
     return decode_tuple
 
 
-def _compile_dict(shape: types.DictType) -> Decoder:
-    decode_value = _compile(shape.value_type)
-    check_key = _compile_key(shape.key_type)
+def _compile_dict(key_shape: types.Type, value: Any, where: Where) -> Decoder:
+    decode_value = _compile_annotation(value, where)
+    check_key = _compile_key(key_shape)
 
     def decode_dict(node: Node, reading: Reading, trail: Trail) -> Any:
         if node.__class__ is not MappingNode:

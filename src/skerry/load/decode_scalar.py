@@ -13,6 +13,8 @@ from skerry.load.reading import KIND_WORDS, Reading, Trail, join_words
 from skerry.load.scalar import parse_bool, parse_float, parse_int
 
 Decoder: TypeAlias = Callable[[Node, Reading, Trail], Any]
+# The struct type and the field (as files write it) that a value stands in.
+Where: TypeAlias = "tuple[str, str]"
 
 
 class _Bad:
@@ -22,8 +24,8 @@ class _Bad:
 BAD = _Bad()
 
 
-def compile_literal(shape: types.LiteralType) -> Decoder:
-    """The decoder of one out of several words."""
+def compile_literal(shape: types.LiteralType, where: Where) -> Decoder:
+    """The decoder of one out of several words; another that Kubernetes has is refused by name."""
     values = frozenset(shape.values)
     words = join_words(str(value) or '""' for value in shape.values)
 
@@ -35,7 +37,14 @@ def compile_literal(shape: types.LiteralType) -> Decoder:
             return BAD
         if kind == "text" and node.value in values:
             return node.value
-        return note_expected(words, node, reading, trail)
+        from skerry.load.unknown import try_refusal_of_value
+
+        refusal = try_refusal_of_value(*where, node.value) if kind == "text" else None
+        if refusal is None:
+            return note_expected(words, node, reading, trail)
+        message = f"{node.value} is refused: {refusal.reason}"
+        reading.problem(node, trail, message, hint=refusal.hint)
+        return BAD
 
     return decode_literal
 

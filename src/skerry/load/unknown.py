@@ -1,7 +1,7 @@
-"""What to say about a name that is not there: a typing error, or Kubernetes' and not honoured yet.
+"""What to say about a name that is not there: a typing error, or Kubernetes' and refused.
 
 ``kubernetes_fields.json`` (written by ``tools/kubernetes_fields.py`` from the Kubernetes API's
-schemas) is read only when such a name is found.
+schemas) and ``refusals.py`` are read only when such a name is found.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from skerry.load.reading import join_words
+from skerry.load.refusals import (
+    VALUES,
+    Refusal,
+    refusal_of_kind,
+    refused_fields,
+)
 
 # Where our type's name differs from the Kubernetes API's.
 KUBERNETES_TYPES = {
@@ -35,12 +41,16 @@ class KubernetesNames(TypedDict):
 
     version: str
     kinds: list[str]
-    types: dict[str, list[str]]
+    types: dict[str, dict[str, str]]
 
 
 @cache
 def kubernetes_names() -> KubernetesNames:
-    """All kinds that Kubernetes has, and the fields of the types that pods are made of."""
+    """All kinds that Kubernetes has, and the types that the honoured ones are made of.
+
+    A type's fields are by name, each with the type that it, or its items, are of ("" for text,
+    numbers and the like).
+    """
     path = Path(__file__).with_name("kubernetes_fields.json")
     return cast(KubernetesNames, json.loads(path.read_text()))
 
@@ -57,22 +67,39 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
+def kubernetes_type(type_name: str) -> str:
+    """The name that the Kubernetes API has for what the model calls `type_name`."""
+    return KUBERNETES_TYPES.get(type_name, type_name)
+
+
 def kubernetes_fields(type_name: str) -> list[str]:
     """The fields that Kubernetes has in what the model calls `type_name`."""
-    return kubernetes_names()["types"].get(KUBERNETES_TYPES.get(type_name, type_name), [])
+    return list(kubernetes_names()["types"].get(kubernetes_type(type_name), {}))
+
+
+def refusal_of_field(type_name: str, name: str) -> Refusal:
+    """Why a field of Kubernetes is refused in what the model calls `type_name`."""
+    refusals = refused_fields()
+    for owner in (type_name, kubernetes_type(type_name)):
+        if (refusal := refusals.get(f"{owner}.{name}")) is not None:
+            return refusal
+    return Refusal("Kubernetes has it, Skerry does not")
+
+
+def try_refusal_of_value(type_name: str, name: str, value: str) -> Refusal | None:
+    """Why a field that is honoured does not take a value, where Kubernetes has that value."""
+    return VALUES.get((f"{kubernetes_type(type_name)}.{name}", value))
 
 
 def explain_field(type_name: str, name: str, fields: Iterable[str]) -> tuple[str, str]:
-    """Message and hint for the unknown field `name` of a mapping that has `fields`."""
+    """Message and hint for a field that is neither among `fields` nor one of Kubernetes'."""
     fields = list(fields)
-    theirs = kubernetes_fields(type_name)
-    if name in theirs:
-        return f"Kubernetes has `{name}` here, Skerry does not honour it yet", ""
     message = f"no field `{name}` here"
     if (near := nearest(name, fields)) is not None:
         return message, f"did you mean `{near}`?"
-    if (near := nearest(name, theirs)) is not None:
-        return message, (f"did you mean `{near}`? Kubernetes has it, Skerry does not honour it yet")
+    if (near := nearest(name, kubernetes_fields(type_name))) is not None:
+        reason = refusal_of_field(type_name, near).reason
+        return message, f"did you mean `{near}`? It is refused: {reason}"
     if not fields:
         return message, "it has no fields"
     return message, f"its fields are {join_words((f'`{field}`' for field in fields), 'and')}"
@@ -81,10 +108,8 @@ def explain_field(type_name: str, name: str, fields: Iterable[str]) -> tuple[str
 def explain_kind(kind: str) -> tuple[str, str]:
     """Message and hint for a manifest whose kind is not honoured."""
     if kind in kubernetes_names()["kinds"]:
-        return (
-            f"kind {kind} is not honoured yet (honoured: {', '.join(HONOURED_KINDS)})",
-            "",
-        )
+        reason, hint = refusal_of_kind(kind)
+        return (f"kind {kind} is refused: {reason}", hint)
     near = nearest(kind, HONOURED_KINDS)
     hint = f"did you mean {near}?" if near else f"honoured are {join_words(HONOURED_KINDS, 'and')}"
     return f"no kind {kind!r}", hint

@@ -52,6 +52,7 @@ class PodSpec(Located, frozen=True, kw_only=True):
 
     `host_users` false, or not given, gives the pod user ids of its own: root in it is nobody on
     the node. Where Kubernetes' default is true, Skerry's is not.
+    `automount_service_account_token` and `enable_service_links` may be false, as they are here.
     """
 
     containers: Annotated[tuple[Container, ...], msgspec.Meta(min_length=1)]
@@ -77,6 +78,8 @@ class PodSpec(Located, frozen=True, kw_only=True):
     affinity: Affinity = Affinity()
     tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+    automount_service_account_token: bool = False
+    enable_service_links: bool = False
 
     @property
     def all_containers(self) -> tuple[Container, ...]:

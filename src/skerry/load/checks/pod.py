@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skerry.errors import Problem
 from skerry.load.checks.container import check_container
+from skerry.load.checks.defaults import check_defaults
 from skerry.load.checks.environment import check_environment
 from skerry.load.checks.names import check_doubles
 from skerry.load.checks.ports import check_ports
@@ -22,4 +23,5 @@ def check_pod_spec(spec: PodSpec) -> list[Problem]:
         problems += check_container(container, volumes)
     problems += check_environment(spec)
     problems += check_ports(spec)
+    problems += check_defaults(spec)
     return problems
