@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
+from skerry_node.condition import ready_seconds, try_read_stamp
 from skerry_node.units import has_lost_its_container, number_of, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Mapping, Tuple
+    from typing import Dict, List, Mapping, Optional, Tuple
 
     from skerry_node.host import Emit, Host
     from skerry_node.units import Properties
@@ -25,13 +26,17 @@ _FIRST_PAUSE = 0.05
 _LAST_PAUSE = 0.25
 # Between events that say what is waited for: the operator counts on a word now and then.
 _HEARTBEAT = 10.0
+# A start that waits for other units may wait so much longer than its own deadline, in seconds:
+# theirs decide.
+_QUEUE_LIMIT = 1200.0
 _PATIENT_STATES = ("active", "activating", "reloading", "deactivating", "refreshing", "maintenance")
 
 
 class Acted:
     """A unit that was acted on: its entry, the verb, its state before.
 
-    `at` is when, in seconds on the monotonic clock, and `restarts_before` systemd's count then.
+    `at` is when, in seconds on the monotonic clock, and `restarts_before` systemd's count then;
+    `ending` how it ended when it last did so.
     """
 
     def __init__(self, entry: UnitEntry, verb: str, at: float, restarts_before: int = 0) -> None:
@@ -39,15 +44,25 @@ class Acted:
         self.verb = verb
         self.at = at
         self.restarts_before = restarts_before
+        self.ending = ""
 
 
-def judge(acted: Acted, properties: Properties, now: float, *, is_hollow: bool = False) -> Verdict:
+def judge(
+    acted: Acted,
+    properties: Properties,
+    now: float,
+    *,
+    is_hollow: bool = False,
+    ready_for: Optional[float] = float("inf"),
+    stamp: Optional[str] = None,
+) -> Verdict:
     """``healthy``, ``waiting`` or ``failed``, and why; `now` is on the monotonic clock.
 
-    Healthy is a unit that has been active for `settle` seconds without a break, or, where it
-    `completes`, has ended with success. Failed is one that systemd gave up, that is started
-    again and again, that ended by itself, or whose `deadline` is over. A hollow one is active
-    but has lost its container: systemd will notice.
+    Healthy is a unit that has been active and ready for `settle` seconds without a break, or,
+    where it `completes`, has ended with success. Failed is one that systemd gave up, that is
+    started again and again, that ended by itself, or whose `deadline` is over. A hollow one is
+    active but has lost its container: systemd will notice. `ready_for` are the seconds since it
+    became ready, None while it is not; `stamp` tells how it ended for good.
     """
     entry = acted.entry
     load, active = properties.get("LoadState", ""), properties.get("ActiveState", "")
@@ -59,33 +74,45 @@ def judge(acted: Acted, properties: Properties, now: float, *, is_hollow: bool =
     count = number_of(properties, "NRestarts")
     # A start by hand sets the count back, so it may be lower than it was.
     restarts = count - acted.restarts_before if count >= acted.restarts_before else count
+    if active == "failed" or properties.get("SubState", "").startswith("auto-restart"):
+        # As soon as it is started again systemd tells of the new run.
+        acted.ending = ending_of(properties)
     if restarts >= MAX_RESTARTS:
-        return FAILED, "started again %d times (%s)" % (restarts, _ending(properties))
+        words = "started again %d times" % restarts
+        return FAILED, words + (" (%s)" % acted.ending if acted.ending else "")
     has_job = number_of(properties, "Job") != 0
     ended = number_of(properties, "InactiveEnterTimestampMonotonic") / 1e6
     # A pod that takes its time to stop is systemd's matter (TimeoutStopSec): the deadline is for
     # what comes after.
     begun = max(acted.at, ended)
-    late = active != "deactivating" and now - begun > entry["deadline"]
+    if active in ("inactive", "failed") and has_job:
+        # What it waits for (an init container, a sidecar) has a deadline of its own.
+        late = now - acted.at > entry["deadline"] + _QUEUE_LIMIT
+    else:
+        begun = max(begun, number_of(properties, "InactiveExitTimestampMonotonic") / 1e6)
+        late = active != "deactivating" and now - begun > entry["deadline"]
     if active == "failed" and not has_job:
-        return FAILED, _ending(properties)
+        return FAILED, ending_of(properties)
     if active == "active" and not has_job and not is_hollow:
         entered = number_of(properties, "ActiveEnterTimestampMonotonic") / 1e6
         is_new = acted.verb != "restart" or entered >= acted.at
-        if (
-            is_new
-            and now - max(entered, acted.at if acted.verb == "reload" else 0.0) >= (entry["settle"])
-        ):
+        active_for = now - max(entered, acted.at if acted.verb == "reload" else 0.0)
+        if is_new and ready_for is not None and min(active_for, ready_for) >= entry["settle"]:
             return HEALTHY, ""
+    if active == "inactive" and not has_job and stamp is not None and entry["completes"]:
+        result, _, status = stamp.partition(" ")
+        return (HEALTHY, "") if result == "success" else (FAILED, "%s %s" % (result, status))
     if active == "inactive" and not has_job and ended >= acted.at:
         if not entry["completes"]:
-            return FAILED, "ended by itself (%s)" % _ending(properties)
+            return FAILED, "ended by itself (%s)" % ending_of(properties)
         if result == "success":
             return HEALTHY, ""
     if late:
         shown = "%s/%s" % (active, properties.get("SubState", ""))
         if is_hollow:
             shown += ", but its container has ended"
+        elif active == "active" and ready_for is None:
+            shown += ", but not ready"
         return FAILED, "not healthy within %g s: %s" % (entry["deadline"], shown)
     return WAITING, active
 
@@ -106,7 +133,15 @@ def wait_for_health(
         now = time.monotonic()
         for unit, properties in states.items():
             is_hollow = has_lost_its_container(host, properties)
-            verdict, why = judge(waiting[unit], properties, now, is_hollow=is_hollow)
+            entry = waiting[unit].entry
+            verdict, why = judge(
+                waiting[unit],
+                properties,
+                now,
+                is_hollow=is_hollow,
+                ready_for=ready_seconds(host, entry),
+                stamp=try_read_stamp(host, entry),
+            )
             if verdict == WAITING:
                 continue
             taken = round(now - waiting.pop(unit).at, 3)
@@ -131,7 +166,8 @@ def shown_units(failed: Mapping[str, str]) -> str:
     return "; ".join(words)
 
 
-def _ending(properties: Properties) -> str:
+def ending_of(properties: Properties) -> str:
+    """How a unit's last run ended."""
     status = number_of(properties, "ExecMainStatus")
     result = properties.get("Result", "") or "unknown"
     if result == "exit-code" or (result == "success" and status):

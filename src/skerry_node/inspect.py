@@ -19,10 +19,11 @@ from __future__ import annotations
 import json
 import re
 
+from skerry_node.condition import read_unit_state
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
 from skerry_node.store import Store
-from skerry_node.units import show, state_of
+from skerry_node.units import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def run_inspect(
     return {
         "generation": number,
         "units": units,
-        "states": {unit: state_of(found) for unit, found in show(host, sorted(units)).items()},
+        "states": {
+            unit: read_unit_state(host, units[unit], found)
+            for unit, found in show(host, sorted(units)).items()
+        },
         "containers": containers,
         "routed": routed_ports(host) if has_ports else None,
         "error": error,

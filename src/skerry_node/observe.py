@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from skerry_node.condition import read_unit_state
 from skerry_node.facts import read_facts
 from skerry_node.files import Owners, look
 from skerry_node.host import Host
@@ -11,7 +12,7 @@ from skerry_node.images import finish_listing, start_listing
 from skerry_node.journal import is_switch_running, try_read_journal
 from skerry_node.lock import show_lock
 from skerry_node.store import Store
-from skerry_node.units import finish_show, start_show, state_of
+from skerry_node.units import finish_show, start_show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def run_observe(
     active = store.manifest(number)
     desired: Optional[Manifest] = args.get("manifest")
     wanted = desired if desired is not None else active
-    units = sorted({*active["units"], *wanted["units"]})
+    entries = {**wanted["units"], **active["units"]}
+    units = sorted(entries)
     # Both are slow to answer: they are asked first and listened to last.
     listing = start_listing(host) if args.get("images", True) else None
     showing = start_show(host, units)
@@ -55,7 +57,10 @@ def run_observe(
             wants_text=bool(args.get("text")),
         ),
         "missing": missing_blobs(store, wanted),
-        "units": {unit: state_of(found) for unit, found in finish_show(showing, units).items()},
+        "units": {
+            unit: read_unit_state(host, entries[unit], found)
+            for unit, found in finish_show(showing, units).items()
+        },
         "images": finish_listing(host, listing),
         "lock": show_lock(host),
         "unfinished": unfinished_switch(host),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from skerry_node.condition import remove_stamps
 from skerry_node.fault import NodeFault
 from skerry_node.files import Replacement
 from skerry_node.health import Acted, shown_units, wait_for_health
@@ -95,10 +96,14 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
     if request["daemon_reload"] and (is_repeated or has_unit_files(written)):
         reload_systemd(host)
     failed: Dict[str, str] = {}
+
+    def emit_back(event: Dict[str, Any]) -> None:
+        emit(dict(event, back=True))
+
     for _, actions in reversed(stages_of(_begun(host, entry, request))):
         stop_for(host, actions, before["units"], after["units"], emit)
         acted = start_for(host, actions, after["units"], emit)
-        failed.update(wait_for_health(host, acted, emit, notices_failures=False))
+        failed.update(wait_for_health(host, acted, emit_back, notices_failures=False))
     removed = replacement.remove(number)
     if request["daemon_reload"] and (is_repeated or has_unit_files(removed)):
         reload_systemd(host)
@@ -158,6 +163,7 @@ def stop_for(
         words = "some volumes could not be removed: " + finished.words[-500:]
         emit({"event": "note", "message": words})
     reset_failed(host, [unit for unit in ending if unit not in after])
+    remove_stamps(host, [before[unit] for unit in ending if unit in before])
 
 
 def volumes_to_remove(down: Sequence[str], before: Entries, after: Entries) -> List[str]:
@@ -176,6 +182,7 @@ def start_for(
     names = [one["unit"] for one in acted]
     starting = [one["unit"] for one in acted if one["verb"] != "reload"]
     reset_failed(host, starting)
+    remove_stamps(host, [entries[unit] for unit in starting])
     counts = {unit: int(found.get("NRestarts") or 0) for unit, found in show(host, names).items()}
     at = time.monotonic()
     for verb in ("restart", "start", "reload"):

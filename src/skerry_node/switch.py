@@ -34,14 +34,8 @@ from skerry_node.journal import (
 from skerry_node.lock import try_renew
 from skerry_node.recover import stages_of, start_for, stop_for, undo, words_of
 from skerry_node.store import FAILED, UNCONFIRMED, Store
-from skerry_node.units import (
-    explain_missing,
-    has_unit_files,
-    read_log,
-    reload_systemd,
-    show,
-    sync_log,
-)
+from skerry_node.unit_log import read_log, sync_log
+from skerry_node.units import explain_missing, has_unit_files, reload_systemd, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

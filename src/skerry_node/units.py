@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,MemoryCurrent,Job,"
-    "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,ControlGroup"
+    "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,ControlGroup,"
+    "InactiveExitTimestampMonotonic"
 )
 # How systemd prints a number that is not known: words, or the largest number there is.
 _UNKNOWN = ("", "[not set]", "18446744073709551615")
@@ -94,6 +95,9 @@ def state_of(properties: Properties) -> UnitState:
         "ended": round(offset + ended / 1e6, 3) if ended else 0.0,
         "memory": int(memory) if memory not in _UNKNOWN and memory.isdigit() else None,
         "exit_status": number_of(properties, "ExecMainStatus"),
+        "queued": active == "inactive" and number_of(properties, "Job") != 0,
+        "ready": True,
+        "completed": False,
     }
 
 
@@ -157,17 +161,6 @@ def remove_volumes(host: Host, volumes: Sequence[str]) -> Optional[Finished]:
     return finished if finished.status != 0 and any("rror" in line for line in lines) else None
 
 
-def read_log(host: Host, unit: str, lines: int) -> List[str]:
-    """The last lines of a unit's log."""
-    words = ("journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=%d" % lines)
-    try:
-        text = host.commands.run(*words, "--unit=" + unit).text
-        # conmon leaves the newline on what a container prints, so that a second one follows.
-        return [line for line in text.splitlines() if line]
-    except NodeFault as fault:
-        return ["(no log: %s)" % fault.message]
-
-
 def explain_missing(host: Host, files: Sequence[str]) -> List[str]:
     """Why Quadlet made no units of these files: what its generator says of them."""
     names = [os.path.basename(path) for path in files]
@@ -181,15 +174,6 @@ def explain_missing(host: Host, files: Sequence[str]) -> List[str]:
         for line in lines
         if any(name in line for name in names) and not line.startswith("Loading ")
     ]
-
-
-def sync_log(host: Host) -> None:
-    """Waits until the journal has written what it was told so far."""
-    try:
-        host.commands.run("journalctl", "--sync", deadline=5.0)
-    except NodeFault:
-        # Lines may be missing at the end; that is all.
-        return
 
 
 def has_lost_its_container(host: Host, properties: Properties) -> bool:

@@ -57,7 +57,9 @@ class UnitEntry(TypedDict):
     that must be started before it. `ready` is a file that is there as long as the unit is ready,
     or empty: then it is ready when it is active. `secrets` are the names of Podman secrets that
     it uses. `role` is ``container``, ``pod``, ``init`` (ends before the containers start),
-    ``sidecar``, ``job``, ``cron`` (a job that a timer starts) or ``timer``. The rest is for
+    ``sidecar``, ``job``, ``cron`` (a job that a timer starts) or ``timer``. `completed` is a file
+    that is there once it has ended for good, or empty; `grace` is how long it may take to stop,
+    in seconds. The rest is for
     status: `workload`, `replica`, `container`, `image` (reference), `image_id`, `ports`
     (``8080->80/tcp``), `memory_limit` in bytes, `claims` (folders of PersistentVolumeClaims).
     """
@@ -73,6 +75,8 @@ class UnitEntry(TypedDict):
     secrets: List[str]
     role: str
     claims: List[str]
+    completed: str
+    grace: float
     workload: str
     replica: int
     container: str
@@ -148,7 +152,8 @@ class UnitState(TypedDict):
     since it was last started by hand; `since` the time it became active (seconds since 1970, 0
     if it is not); `ended` the time it last stopped being active in this boot (0 if it never
     did); `memory` in bytes or None where there is no memory controller; `exit_status` of the
-    main process.
+    main process. `queued` says that its start waits for other units; `ready` that its entry's
+    file of that name is there, or needs none; `completed` that it ended with success for good.
     """
 
     load: str
@@ -161,6 +166,9 @@ class UnitState(TypedDict):
     ended: float
     memory: Optional[int]
     exit_status: int
+    queued: bool
+    ready: bool
+    completed: bool
 
 
 class OnDisk(TypedDict):

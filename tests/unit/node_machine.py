@@ -135,7 +135,7 @@ class Machine(Commands):
         raise AttributeError(name)
 
     def journalctl_quiet(self, names: list[str]) -> tuple[int, str]:
-        return 0, "no luck"
+        return 0, '{"MESSAGE": "no luck\\n", "_COMM": "conmon", "CONTAINER_ID_FULL": "c"}\n'
 
     def podman_volume(self, names: list[str]) -> tuple[int, str]:
         self.volumes -= set(names[1:])

@@ -128,6 +128,52 @@ def test_judge(
     assert why in reason
 
 
+@pytest.mark.parametrize(
+    ("ready_for", "verdict", "why"),
+    [(None, WAITING, ""), (0.2, WAITING, ""), (0.6, HEALTHY, "")],
+)
+def test_ready_for_as_long_as_it_takes_to_settle(
+    ready_for: float | None, verdict: str, why: str
+) -> None:
+    acted = Acted(unit_entry(ready="/run/skerry/x/ready"), "start", AT)
+    assert judge(acted, shown(), 110.0, ready_for=ready_for)[0] == verdict
+
+
+def test_unit_that_never_gets_ready_says_so() -> None:
+    acted = Acted(unit_entry(deadline=5.0), "start", AT)
+    verdict, why = judge(acted, shown(), 106.0, ready_for=None)
+    assert (verdict, why) == (FAILED, "not healthy within 5 s: active/running, but not ready")
+
+
+def test_restarted_unit_is_reported_with_how_it_ended_and_not_with_its_new_run() -> None:
+    acted = Acted(unit_entry(), "start", AT)
+    waiting = {"ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "2"}
+    crashed = shown(**waiting, Result="exit-code", ExecMainStatus="3")
+    assert judge(acted, crashed, 101.0)[0] == WAITING
+    again = shown(ActiveState="activating", SubState="start", NRestarts="3")
+    assert judge(acted, again, 102.0) == (FAILED, "started again 3 times (exit status 3)")
+
+
+def test_deadline_begins_when_the_unit_does_and_not_while_it_waits_for_others() -> None:
+    acted = Acted(unit_entry(deadline=5.0), "start", AT)
+    queued = shown(ActiveState="inactive", Job="7")
+    assert judge(acted, queued, 200.0)[0] == WAITING
+    begun = shown(ActiveState="activating", InactiveExitTimestampMonotonic="200000000")
+    assert judge(acted, begun, 204.0)[0] == WAITING
+    assert judge(acted, begun, 206.0)[0] == FAILED
+
+
+@pytest.mark.parametrize(
+    ("stamp", "verdict", "why"),
+    [("success 0", HEALTHY, ""), ("exit-code 3", FAILED, "exit-code 3"), (None, WAITING, "")],
+)
+def test_unit_that_ended_in_an_earlier_boot(stamp: str | None, verdict: str, why: str) -> None:
+    acted = Acted(unit_entry(completes=True), "start", AT)
+    found = judge(acted, shown(ActiveState="inactive"), 100.1, stamp=stamp)
+    assert found[0] == verdict
+    assert why in found[1]
+
+
 def test_restarts_from_before_do_not_count() -> None:
     acted = Acted(unit_entry(), "reload", AT, restarts_before=7)
     assert judge(acted, shown(NRestarts="7"), 101.0)[0] == HEALTHY

@@ -24,6 +24,9 @@ WEB = "skerry-blog.0.service"
     [
         ({}, {}, "running"),
         ({}, {"active": "reloading"}, "running"),
+        ({}, {"ready": False}, "not-ready"),
+        ({}, {"active": "inactive", "queued": True, "ready": False}, "starting"),
+        ({"completes": True}, {"active": "inactive", "completed": True}, "completed"),
         ({}, {"load": "not-found", "active": "inactive"}, "missing"),
         ({}, None, "missing"),
         ({}, {"active": "activating", "sub": "start"}, "starting"),

@@ -15,6 +15,9 @@ ACTIVE = unit_state()
 FAILED = unit_state(active="failed", sub="failed", result="exit-code")
 STOPPED = unit_state(active="inactive", sub="dead", since=0.0)
 RAN = unit_state(active="inactive", sub="dead", since=0.0, ended=5.0)
+# After a reboot systemd knows nothing of its run.
+ENDED = unit_state(active="inactive", sub="dead", since=0.0, completed=True)
+QUEUED = unit_state(active="inactive", sub="dead", since=0.0, queued=True)
 RETRYING = unit_state(active="activating", sub="auto-restart")
 
 
@@ -37,6 +40,9 @@ RETRYING = unit_state(active="activating", sub="auto-restart")
         (WANTED, WANTED, False, RETRYING, UnitAction.NONE),
         (JOB, JOB, False, RAN, UnitAction.NONE),
         (JOB, JOB, False, STOPPED, UnitAction.START),
+        (JOB, JOB, False, ENDED, UnitAction.NONE),
+        (JOB, JOB, True, ENDED, UnitAction.RESTART),
+        (WANTED, WANTED, False, QUEUED, UnitAction.NONE),
         (JOB, JOB, False, FAILED, UnitAction.START),
         (JOB, JOB, True, RAN, UnitAction.RESTART),
     ],

@@ -24,6 +24,9 @@ def unit_entry(**different: Any) -> wire.UnitEntry:
         "image_id": "a" * 64,
         "ports": [],
         "memory_limit": None,
+        "ready": "",
+        "completed": "",
+        "grace": 30.0,
     }
     return cast(wire.UnitEntry, {**entry, **different})
 
@@ -41,6 +44,9 @@ def unit_state(**different: Any) -> wire.UnitState:
         "ended": 0.0,
         "memory": None,
         "exit_status": 0,
+        "queued": False,
+        "ready": True,
+        "completed": False,
     }
     return cast(wire.UnitState, {**state, **different})
 

@@ -226,7 +226,8 @@ def _words_of(event: Event) -> str:
     if event["event"] == "phase" and str(event.get("name")).startswith("image "):
         return f"{event['name']} sent in {float(event.get('seconds', 0.0)):.1f} s"
     if event["event"] == "unit":
-        return f"{event.get('unit')} {event.get('state')}"
+        back = " again, as it was before" if event.get("back") else ""
+        return f"{event.get('unit')} {event.get('state')}{back}"
     if event["event"] == "waiting":
         return f"waiting for {', '.join(map(str, event.get('units', ())))}"
     if event["event"] == "note":

@@ -54,6 +54,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
     role: str = "container"
     claims: tuple[str, ...] = ()
+    completed: str = ""
+    grace: float = 30.0
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,8 @@ def _unit_entry(unit: Unit) -> wire.UnitEntry:
         "secrets": list(unit.secrets),
         "role": unit.role,
         "claims": list(unit.claims),
+        "completed": unit.completed,
+        "grace": unit.grace,
         "workload": unit.workload,
         "replica": unit.replica,
         "container": unit.container,

@@ -15,7 +15,10 @@ import msgspec
 
 from skerry_node import wire
 
-_FIELDS = ("MESSAGE", "PRIORITY", "_SYSTEMD_UNIT", "UNIT", "_COMM", "PODMAN_EVENT")
+_FIELDS = (
+    "MESSAGE", "PRIORITY", "_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "_COMM", "PODMAN_EVENT",
+    "CONTAINER_ID_FULL",
+)  # fmt: skip
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _decoder = msgspec.json.Decoder()
 
@@ -115,9 +118,10 @@ def sources_of_units(node: str, units: Mapping[str, wire.UnitEntry]) -> dict[str
 def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
     """One line of ``--output=json``; None for what is no entry of these units.
 
-    Podman's own events (a container was made, started, ...) and the id that it prints of each
-    container are left out: they tell nothing that systemd's words do not, and lie under the
-    same unit.
+    Podman's own events (a container was made, started, ...), the id that it prints of each
+    container, and what its supervisor conmon complains of are left out: they tell nothing that
+    systemd's words do not, and lie under the same unit. What probes say of a container names its
+    unit as their object.
     """
     try:
         entry = _decoder.decode(text)
@@ -125,12 +129,15 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
         return None
     if not isinstance(entry, dict) or "PODMAN_EVENT" in entry:
         return None
-    own, about = _text(entry.get("_SYSTEMD_UNIT")), _text(entry.get("UNIT"))
+    own = _text(entry.get("_SYSTEMD_UNIT"))
+    about = _text(entry.get("UNIT")) or _text(entry.get("OBJECT_SYSTEMD_UNIT"))
     source = sources.get(own) or sources.get(about)
     if source is None:
         return None
     message = _text(entry.get("MESSAGE"))
     if entry.get("_COMM") == "podman" and _CONTAINER_ID.fullmatch(message):
+        return None
+    if entry.get("_COMM") == "conmon" and "CONTAINER_ID_FULL" not in entry:
         return None
     try:
         microseconds = int(_text(entry.get("__REALTIME_TIMESTAMP")))

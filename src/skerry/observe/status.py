@@ -14,6 +14,7 @@ STATES = (
     "completed",
     "running",
     "stopping",
+    "not-ready",
     "starting",
     "stopped",
     "restarting",
@@ -30,13 +31,13 @@ GOOD_STATES = ("running", "completed")
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One replica of a workload on one node, or one container of it.
 
-    `state` is one of `STATES`: ``missing`` is recorded on the node but systemd has no such unit;
-    ``absent`` is in the folder but not on the node; ``extra`` is on the node but not in the
-    folder, and `runs` says how it does there; `runs` is the state of the units alone elsewhere
-    too, and empty where there are none. `memory` is in bytes, None where the node has no memory
-    controller; `memory_limit` in bytes, None where some container has no limit. `age` is in
-    seconds since the start by the node's own clock, None for what does not run. `replica` is
-    None for an unreachable node of which nothing is known.
+    `state` is one of `STATES`: ``not-ready`` runs, and its readiness probe fails; ``missing`` is
+    recorded on the node but systemd has no such unit; ``absent`` is in the folder but not on the
+    node; ``extra`` is on the node but not in the folder, and `runs` says how it does there; `runs`
+    is the state of the units alone elsewhere too, and empty where there are none. `memory` is in
+    bytes, None where the node has no memory controller; `memory_limit` in bytes, None where some
+    container has no limit. `age` is in seconds since the start by the node's own clock, None for
+    what does not run. `replica` is None for an unreachable node of which nothing is known.
     """
 
     workload: str
@@ -83,7 +84,9 @@ def state_of_unit(entry: wire.UnitEntry, state: wire.UnitState | None) -> str:
         return "missing"
     active, sub = state["active"], state["sub"]
     if active == "active":
-        return "completed" if sub == "exited" and entry["completes"] else "running"
+        if sub == "exited" and entry["completes"]:
+            return "completed"
+        return "running" if state["ready"] else "not-ready"
     if active == "reloading":
         return "running"
     if active == "activating":
@@ -92,6 +95,10 @@ def state_of_unit(entry: wire.UnitEntry, state: wire.UnitState | None) -> str:
         return "stopping"
     if active == "failed":
         return "failed"
+    if state["queued"]:
+        return "starting"
+    if state["completed"]:
+        return "completed"
     succeeded = state["result"] == "success" and state["exit_status"] == 0 and state["ended"] > 0
     return "completed" if entry["completes"] and succeeded else "stopped"
 

@@ -43,7 +43,8 @@ def decide_unit_action(
         return UnitAction.RESTART, "changed"
     if active == "failed":
         return UnitAction.START, "had failed"
-    if active == "inactive" and not _has_completed(wanted, state):
+    is_queued = state is not None and state["queued"]
+    if active == "inactive" and not is_queued and not _has_completed(wanted, state):
         return UnitAction.START, "was stopped"
     return UnitAction.NONE, ""
 
@@ -61,10 +62,8 @@ def undo_unit_action(action: UnitAction, *, was_owned: bool) -> UnitAction:
 
 
 def _has_completed(wanted: wire.UnitEntry, state: wire.UnitState | None) -> bool:
-    return (
-        state is not None
-        and wanted["completes"]
-        and state["result"] == "success"
-        and state["exit_status"] == 0
-        and state["ended"] > 0
-    )
+    if state is None or not wanted["completes"]:
+        return False
+    if state["completed"]:
+        return True
+    return state["result"] == "success" and state["exit_status"] == 0 and state["ended"] > 0

@@ -35,6 +35,7 @@ _COLOURS = {
     "running": "green",
     "completed": "green",
     "starting": "yellow",
+    "not-ready": "yellow",
     "stopping": "yellow",
     "stopped": "yellow",
     "restarting": "yellow",

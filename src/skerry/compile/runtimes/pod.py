@@ -7,6 +7,7 @@ through ``PodmanArgs=``. Source: podman-systemd.unit(5), podman-run(1), podman-p
 from __future__ import annotations
 
 from skerry.compile.lock import ResolvedImage
+from skerry.compile.runtimes.completion import compile_completion
 from skerry.compile.runtimes.environment import resolve_environment
 from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
 from skerry.compile.runtimes.namespaces import compile_namespaces
@@ -104,8 +105,10 @@ def _emit_container(
     variables = resolve_environment(instance, container, sources, problems)
     problems += check_words(container, variables)
     what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
+    unit: Section = [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]
+    service: Section = [*mounts.service, *compile_supervision(spec, container)]
     sections = [
-        ("Unit", [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]),
+        ("Unit", unit),
         (
             "Container",
             [
@@ -118,15 +121,28 @@ def _emit_container(
                 *_labels_and_annotations(instance, container),
             ],
         ),
-        ("Service", [*mounts.service, *compile_supervision(spec, container)]),
+        ("Service", service),
     ]
     if is_single:
         sections.append(_INSTALL)
+    stamp = ""
+    if spec.restart_policy != "Always":
+        completion = compile_completion(
+            name,
+            [
+                _file(instance, sections).file.content,
+                *(one.file.content for one in mounts.files.values()),
+            ],
+            when="success" if spec.restart_policy == "OnFailure" else "any end",
+        )
+        unit += completion.unit
+        service += completion.service
+        stamp = completion.stamp
     emitted.files[path] = _file(instance, sections)
     emitted.files.update(mounts.files)
     emitted.images[image.id] = container.image
     emitted.units[f"{name}.service"] = _container_unit(
-        instance, container, image, path, mounts, sources
+        instance, container, image, path, mounts, sources, stamp
     )
 
 
@@ -137,6 +153,7 @@ def _container_unit(
     path: str,
     mounts: Mounts,
     sources: Sources,
+    stamp: str,
 ) -> Unit:
     spec = instance.workload.spec
     is_single = len(spec.containers) == 1
@@ -154,6 +171,7 @@ def _container_unit(
         after=() if is_single else (f"{instance.name}-pod.service",),
         deadline=float(START_SECONDS + STOP_SECONDS),
         completes=spec.restart_policy != "Always",
+        completed=stamp,
     )
 
 

@@ -1,0 +1,70 @@
+"""A unit's state beyond what systemd says: files that tell ready units and ended ones."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from skerry_node.units import state_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, Optional
+
+    from skerry_node.host import Host
+    from skerry_node.units import Properties
+    from skerry_node.wire import UnitEntry, UnitState
+
+
+def read_unit_state(host: Host, entry: Optional[UnitEntry], properties: Properties) -> UnitState:
+    """The state of a unit; `entry` is None for one that no manifest has."""
+    state = state_of(properties)
+    if entry is None:
+        return state
+    state["ready"] = ready_seconds(host, entry) is not None
+    stamp = try_read_stamp(host, entry)
+    if stamp is not None and state["active"] == "inactive":
+        result, _, status = stamp.partition(" ")
+        state["completed"] = result == "success"
+        state["result"] = result
+        state["exit_status"] = int(status) if status.isdigit() else 0
+        if result != "success":
+            state["active"] = "failed"
+    return state
+
+
+def ready_seconds(host: Host, entry: UnitEntry) -> Optional[float]:
+    """For how long the unit has said that it is ready; None while it does not.
+
+    A unit that has nothing to say it with is ready as long as it is active.
+    """
+    path = entry.get("ready", "")
+    if not path:
+        return float("inf")
+    try:
+        return max(0.0, time.time() - os.stat(host.path(path)).st_mtime)
+    except OSError:
+        return None
+
+
+def try_read_stamp(host: Host, entry: UnitEntry) -> Optional[str]:
+    """How the unit ended for good, as ``success 0``; None where it has not."""
+    path = entry.get("completed", "")
+    if not path:
+        return None
+    try:
+        with open(host.path(path)) as file:
+            return file.read().strip() or "success 0"
+    except OSError:
+        return None
+
+
+def remove_stamps(host: Host, entries: Iterable[UnitEntry]) -> None:
+    """Lets units run that have ended for good, and forgets those that go."""
+    for entry in entries:
+        path = entry.get("completed", "")
+        if path:
+            try:
+                os.unlink(host.path(path))
+            except OSError:
+                continue

@@ -1,0 +1,67 @@
+"""The end of a unit's log: what its program and systemd say, without Podman's bookkeeping."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from skerry_node.fault import NodeFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from skerry_node.host import Host
+
+_FIELDS = "MESSAGE,_COMM,PODMAN_EVENT,CONTAINER_ID_FULL"
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+# Of each start some ten lines are left out: enough are asked for that the wanted ones are there.
+_ASKED_PER_LINE = 20
+
+
+def read_log(host: Host, unit: str, lines: int) -> List[str]:
+    """The last lines of a unit's log."""
+    words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"]
+    words += ["--output-fields=" + _FIELDS, "--lines=%d" % (lines * _ASKED_PER_LINE)]
+    try:
+        text = host.commands.run(*words, "--unit=" + unit).stdout
+    except NodeFault as fault:
+        return ["(no log: %s)" % fault.message]
+    found = []
+    for line in text.splitlines():
+        entry = json.loads(line)
+        if not is_bookkeeping(entry):
+            # conmon leaves the newline on what a container prints.
+            found += [part for part in message_of(entry).splitlines() if part]
+    return found[-lines:]
+
+
+def is_bookkeeping(entry: Dict[str, Any]) -> bool:
+    """Whether Podman tells of its own doings: events, the ids it prints, conmon's warnings.
+
+    `entry` is as ``journalctl --output=json`` prints it. What a container prints comes by way of
+    conmon, with the container's id.
+    """
+    if "PODMAN_EVENT" in entry:
+        return True
+    program = entry.get("_COMM")
+    if program == "conmon":
+        return "CONTAINER_ID_FULL" not in entry
+    return program == "podman" and _CONTAINER_ID.fullmatch(message_of(entry)) is not None
+
+
+def message_of(entry: Dict[str, Any]) -> str:
+    """What was said; journald gives bytes that are no text as a list of numbers."""
+    message = entry.get("MESSAGE")
+    if isinstance(message, list):
+        return bytes(message).decode("utf-8", "replace")
+    return message if isinstance(message, str) else ""
+
+
+def sync_log(host: Host) -> None:
+    """Waits until the journal has written what it was told so far."""
+    try:
+        host.commands.run("journalctl", "--sync", deadline=5.0)
+    except NodeFault:
+        # Lines may be missing at the end; that is all.
+        return
