@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
     from skerry_node.host import Emit, Host
-    from skerry_node.wire import UnitAction, UnitEntry
+    from skerry_node.wire import Manifest, UnitAction, UnitEntry
 
     Entries = Mapping[str, UnitEntry]
+
+UNIT_FOLDER = "/etc/systemd/system/"
 
 
 def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
@@ -104,6 +106,7 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
         stop_for(host, actions, before["units"], after["units"], emit)
         acted = start_for(host, actions, after["units"], emit)
         failed.update(wait_for_health(host, acted, emit_back, notices_failures=False))
+    stop_units(host, unlisted_units(before, after))
     removed = replacement.remove(number)
     if request["daemon_reload"] and (is_repeated or has_unit_files(removed)):
         reload_systemd(host)
@@ -164,6 +167,16 @@ def stop_for(
         emit({"event": "note", "message": words})
     reset_failed(host, [unit for unit in ending if unit not in after])
     remove_stamps(host, [before[unit] for unit in ending if unit in before])
+
+
+def unlisted_units(before: Manifest, after: Manifest) -> List[str]:
+    """Units whose files go and that are in no list of units, as a probe's timer.
+
+    They stop with the unit that they belong to, but its restart may have started them once more.
+    """
+    gone = [path for path in before["files"] if path not in after["files"]]
+    names = [path[len(UNIT_FOLDER) :] for path in gone if path.startswith(UNIT_FOLDER)]
+    return sorted(name for name in names if "/" not in name and name not in before["units"])
 
 
 def volumes_to_remove(down: Sequence[str], before: Entries, after: Entries) -> List[str]:

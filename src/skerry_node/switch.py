@@ -32,10 +32,17 @@ from skerry_node.journal import (
     write_journal,
 )
 from skerry_node.lock import try_renew
-from skerry_node.recover import stages_of, start_for, stop_for, undo, words_of
+from skerry_node.recover import (
+    stages_of,
+    start_for,
+    stop_for,
+    undo,
+    unlisted_units,
+    words_of,
+)
 from skerry_node.store import FAILED, UNCONFIRMED, Store
 from skerry_node.unit_log import read_log, sync_log
-from skerry_node.units import explain_missing, has_unit_files, reload_systemd, show
+from skerry_node.units import explain_missing, has_unit_files, reload_systemd, show, stop_units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,6 +171,7 @@ def _forward(
                 {"unit": unit, "reason": why, "log": _log_of(host, unit, after)}
                 for unit, why in sorted(reasons.items())
             ]
+    stop_units(host, unlisted_units(before, after))
     removed = replacement.remove(number)
     if removed:
         mark("files")
