@@ -6,11 +6,14 @@ from collections.abc import Collection
 
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
+from skerry.compile.ordinals import place_ordinals
 from skerry.compile.place import place_replicas
 from skerry.compile.runtimes.environment import has_node_fields
+from skerry.compile.runtimes.kind import emit_kind
 from skerry.compile.runtimes.mounts import needed_kernel
-from skerry.compile.runtimes.pod import emit_pod, needed_podman
+from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
+from skerry.compile.runtimes.stateful import replica_workload
 from skerry.compile.tree import Needs, Tree
 from skerry.errors import CloudInvalid, Problem
 from skerry.model.cloud import Cloud, Workload
@@ -37,9 +40,12 @@ def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None)
                 key = ordinal, node if is_per_node else ""
                 if key not in emitted:
                     instance = Instance(
-                        cloud=cloud.name, workload=workload, ordinal=ordinal, node=key[1]
+                        cloud=cloud.name,
+                        workload=replica_workload(workload, ordinal),
+                        ordinal=ordinal,
+                        node=key[1],
                     )
-                    emitted[key] = instance, emit_pod(instance, sources, problems)
+                    emitted[key] = instance, emit_kind(instance, sources, problems)
                 problems += claims[node].add(*emitted[key])
                 claims[node].tree.needs[workload.name] = needs_of(workload, lock)
     if problems:
@@ -73,4 +79,6 @@ def place_workload(cloud: Cloud, workload: Workload) -> dict[str, tuple[int, ...
             name: cloud.nodes[name].all_labels(name).get(spread, "") for name in workload.nodes
         }
     counts = place_replicas(workload.name, workload.replicas, workload.nodes, values=values)
+    if workload.ordinals:
+        return place_ordinals(workload.name, workload.ordinals, counts)
     return {node: tuple(range(count)) for node, count in counts.items()}

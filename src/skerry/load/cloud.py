@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from skerry.errors import CloudInvalid, Problem, UsageError
+from skerry.load.claims import template_claims
 from skerry.load.decode import decode
 from skerry.load.document import (
     QUOTED,
@@ -62,6 +63,7 @@ def load_cloud(folder: Path) -> Cloud:
     if file is not None:
         workloads = resolve_workloads(file, folder, known, manifests)
     check_references(manifests)
+    claims = {**template_claims(workloads.values(), manifests), **manifests.claims}
     _raise_if_any(problems)
     assert file is not None
     return Cloud(
@@ -70,7 +72,7 @@ def load_cloud(folder: Path) -> Cloud:
         workloads=workloads,
         config_maps=manifests.config_maps,
         secrets=manifests.secrets,
-        claims=manifests.claims,
+        claims=claims,
         services=manifests.services,
         ssh_config=_absolute(folder, file.ssh_config),
     )

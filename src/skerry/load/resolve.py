@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from skerry.errors import Problem
+from skerry.load.checks.kinds import check_placement
 from skerry.load.manifest import Manifests, path_fault
 from skerry.load.reading import join_words
 from skerry.load.unknown import nearest
@@ -18,6 +19,7 @@ from skerry.model.cloud import (
 )
 from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
+from skerry.model.job import Job
 from skerry.model.kinds import WORKLOAD_KINDS
 from skerry.model.origin import Origin
 from skerry.model.pod import Pod, PodSpec
@@ -54,6 +56,7 @@ def resolve_workloads(
         manifest = _find_manifest(placement, folder, manifests)
         chosen = _resolve_nodes(name, placement, nodes, manifests.problems)
         if manifest is not None:
+            manifests.problems += check_placement(name, placement, manifest)
             workloads[name] = Workload(
                 name=name,
                 placement=placement,
@@ -144,7 +147,12 @@ def _resolve_nodes(
 
 
 def _replicas(placement: Placement, manifest: WorkloadManifest) -> int | None:
-    """How many replicas are spread over the nodes, or None for one on each node."""
+    """How many replicas are spread over the nodes, or None for one on each node.
+
+    Those of a Job are as many as run at a time, each with its share of the pods.
+    """
+    if isinstance(manifest, Job):
+        return min(manifest.spec.parallelism, manifest.spec.completions or 1)
     if placement.replicas is not None:
         return placement.replicas
     if placement.nodes and isinstance(manifest, Pod | Deployment):

@@ -116,6 +116,19 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         return pod_of(self.manifest)[1]
 
     @property
+    def ordinals(self) -> range:
+        """The numbers of replicas that are not equal to each other: a StatefulSet's, a Job's.
+
+        Empty where they are equal, or their number depends on the nodes.
+        """
+        start = 0
+        if isinstance(self.manifest, StatefulSet):
+            start = self.manifest.spec.ordinals.start
+        elif not isinstance(self.manifest, Job):
+            return range(0)
+        return range(start, start + (self.replicas or 0))
+
+    @property
     def labels(self) -> dict[str, str]:
         """The pod's labels."""
         return pod_of(self.manifest)[0].labels
@@ -135,6 +148,13 @@ def pod_of(manifest: WorkloadManifest) -> tuple[Metadata | TemplateMetadata, Pod
     else:
         template = manifest.spec.template
     return template.metadata, template.spec
+
+
+def claim_templates_of(manifest: WorkloadManifest) -> tuple[str, ...]:
+    """The names of the volumes that a StatefulSet gives to each of its pods."""
+    if not isinstance(manifest, StatefulSet):
+        return ()
+    return tuple(one.metadata.name for one in manifest.spec.volume_claim_templates)
 
 
 class Cloud(msgspec.Struct, frozen=True, kw_only=True):

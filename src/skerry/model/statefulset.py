@@ -59,3 +59,8 @@ class StatefulSet(Located, frozen=True, kw_only=True, tag_field="kind", tag="Sta
     api_version: Literal["apps/v1"]
     metadata: Metadata
     spec: StatefulSetSpec
+
+
+def replica_claim(template: str, workload: str, ordinal: int) -> str:
+    """The name of the claim that a replica gets of a template: ``TEMPLATE-SET-ORDINAL``."""
+    return f"{template}-{workload}-{ordinal}"

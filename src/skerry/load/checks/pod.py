@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from skerry.errors import Problem
 from skerry.load.checks.container import check_container
 from skerry.load.checks.defaults import check_defaults
@@ -12,13 +14,16 @@ from skerry.load.checks.volumes import check_volume
 from skerry.model.pod import PodSpec
 
 
-def check_pod_spec(spec: PodSpec) -> list[Problem]:
-    """The problems of a pod's containers and volumes in themselves."""
+def check_pod_spec(spec: PodSpec, claim_templates: Sequence[str] = ()) -> list[Problem]:
+    """The problems of a pod's containers and volumes in themselves.
+
+    `claim_templates` are names of volumes that a StatefulSet adds.
+    """
     problems = list(check_doubles("container", spec.all_containers))
     problems += check_doubles("volume", spec.volumes)
     for volume in spec.volumes:
         problems += check_volume(volume)
-    volumes = [volume.name for volume in spec.volumes]
+    volumes = [*(volume.name for volume in spec.volumes), *claim_templates]
     for container in spec.all_containers:
         problems += check_container(container, volumes)
     problems += check_environment(spec)
