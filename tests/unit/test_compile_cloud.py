@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from skerry.compile.claims import NodeClaims, has_overlap
-from skerry.compile.cloud import compile_cloud, place_workload
+from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, ResolvedImage
+from skerry.compile.place_cloud import place_cloud
 from skerry.compile.runtimes.mounts import needed_kernel
 from skerry.compile.runtimes.pod import emit_pod, needed_podman
 from skerry.compile.runtimes.sources import Instance, Sources
@@ -91,7 +92,8 @@ def test_replicas_on_a_node_are_numbered_there() -> None:
     trees = compile_cloud(cloud(workload("web", pod(), replicas=3)), LOCK)
     units = sorted(unit for tree in trees.values() for unit in tree.units)
     assert units == ["skerry-web.0.service", "skerry-web.0.service", "skerry-web.1.service"]
-    assert place_workload(cloud(), workload("web", pod())) == {"alpha": (0,), "beta": (0,)}
+    each = place_cloud(cloud(workload("web", pod())), LOCK)
+    assert each.of("web") == {"alpha": (0,), "beta": (0,)}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,8 @@ def test_port_of_a_node_is_taken_once() -> None:
     hosts = pod({"ports": [{"containerPort": 80}]}, hostNetwork=True)
     assert len(problems(workload("a", taking(80), "alpha"), workload("b", hosts))) == 1
     assert problems(workload("a", taking(80), "alpha", replicas=2)) == [
-        "'a' takes port 80/TCP of node 'alpha', which another replica of it has already"
+        "no node takes 1 of the 2 replicas of 'a':\n"
+        "  alpha: port 80/TCP is taken by another replica"
     ]
     fine = [workload("a", taking(80)), workload("b", taking(80, protocol="UDP"))]
     assert compile_cloud(cloud(*fine, workload("c", taking(81))), LOCK)

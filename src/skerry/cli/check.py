@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 
 from skerry.cli.main import Settings
 from skerry.errors import CloudInvalid, ExitCode
@@ -50,8 +51,6 @@ def check(settings: Settings, *, as_json: bool) -> int:
 
 def check_folder(folder: Path) -> Cloud:
     """All checks that need no network. Raises CloudInvalid with every problem."""
-    import msgspec
-
     from skerry.compile.cloud import compile_cloud
     from skerry.compile.lock import ResolvedImage
     from skerry.load.cloud import load_cloud

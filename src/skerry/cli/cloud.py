@@ -11,6 +11,7 @@ import msgspec
 
 from skerry.cli.main import Settings
 from skerry.compile.lock import Lock, ResolvedImage
+from skerry.compile.place_cloud import Placements
 from skerry.compile.tree import Tree
 from skerry.edge.ssh import CONNECT_TIMEOUT, Link
 from skerry.errors import UsageError
@@ -28,6 +29,17 @@ class OpenCloud:
         self.cloud = cloud
         self.lock = lock
         self._trees: dict[str, Tree] | None = None
+        self._placements: Placements | None = None
+
+    @property
+    def placements(self) -> Placements:
+        """Where everything runs; what had to be allocated for it is in the lock from then on."""
+        if self._placements is None:
+            from skerry.compile.place_cloud import place_cloud
+
+            self._placements = place_cloud(self.cloud, self.lock)
+            self.lock = msgspec.structs.replace(self.lock, claims=self._placements.claims)
+        return self._placements
 
     @property
     def trees(self) -> dict[str, Tree]:
@@ -35,7 +47,8 @@ class OpenCloud:
         if self._trees is None:
             from skerry.compile.cloud import compile_cloud
 
-            self._trees = compile_cloud(self.cloud, self.lock)
+            placements = self.placements
+            self._trees = compile_cloud(self.cloud, self.lock, placements=placements)
         return self._trees
 
     def resolve_images(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
+
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
-from skerry.compile.ordinals import place_ordinals
-from skerry.compile.place import place_replicas
+from skerry.compile.place_cloud import Placements, place_cloud
 from skerry.compile.runtimes.environment import has_node_fields
 from skerry.compile.runtimes.kind import emit_kind
 from skerry.compile.runtimes.mounts import needed_kernel
@@ -15,25 +16,33 @@ from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import replica_workload
 from skerry.compile.tree import Needs, Tree
-from skerry.errors import CloudInvalid, Problem
+from skerry.errors import CloudInvalid
 from skerry.model.cloud import Cloud, Workload
 
 
-def compile_cloud(cloud: Cloud, lock: Lock, only: Collection[str] | None = None) -> dict[str, Tree]:
+def compile_cloud(
+    cloud: Cloud,
+    lock: Lock,
+    only: Collection[str] | None = None,
+    placements: Placements | None = None,
+) -> dict[str, Tree]:
     """The desired tree of every node, or of those in `only`; an empty one where nothing runs.
 
-    Placement looks at all nodes of the cloud whatever `only` says. Raises `CloudInvalid` with all
-    problems: an image that is not resolved, a path, unit or port of a node that two want, a
-    ConfigMap that is not there.
+    Placement looks at all nodes of the cloud whatever `only` says; `placements` is its result,
+    where that is known. Raises `CloudInvalid` with all problems: a workload that has no room, an
+    image that is not resolved, a path, unit or port of a node that two want, a ConfigMap that is
+    not there.
     """
+    if placements is None:
+        placements = place_cloud(cloud, lock)
     names = [name for name in cloud.nodes if only is None or name in only]
     claims = {name: NodeClaims(cloud.name, name) for name in names}
-    sources = Sources(cloud, lock)
-    problems: list[Problem] = []
+    sources = Sources(cloud, msgspec.structs.replace(lock, claims=placements.claims))
+    problems = list(placements.problems)
     for workload in cloud.workloads.values():
         emitted: dict[tuple[int, str], tuple[Instance, Emitted]] = {}
         is_per_node = has_node_fields(workload.spec)
-        for node, ordinals in place_workload(cloud, workload).items():
+        for node, ordinals in placements.of(workload.name).items():
             if node not in claims:
                 continue
             for ordinal in ordinals:
@@ -66,19 +75,3 @@ def needs_of(workload: Workload, lock: Lock) -> Needs:
             sorted({lock.images[image].architecture for image in images if image in lock.images})
         ),
     )
-
-
-def place_workload(cloud: Cloud, workload: Workload) -> dict[str, tuple[int, ...]]:
-    """The ordinals of the replicas that each node runs; a node that runs none is left out."""
-    if workload.replicas is None:
-        return dict.fromkeys(workload.nodes, (0,))
-    spread = workload.placement.spread
-    values = None
-    if spread is not None:
-        values = {
-            name: cloud.nodes[name].all_labels(name).get(spread, "") for name in workload.nodes
-        }
-    counts = place_replicas(workload.name, workload.replicas, workload.nodes, values=values)
-    if workload.ordinals:
-        return place_ordinals(workload.name, workload.ordinals, counts)
-    return {node: tuple(range(count)) for node, count in counts.items()}

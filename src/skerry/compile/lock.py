@@ -16,14 +16,17 @@ class ResolvedImage(msgspec.Struct, frozen=True, kw_only=True):
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What placement and pods need to know of a node, as it was last seen.
 
-    `memory` is all that it has and `system` what it needs for itself, both in bytes; `cpus` the
-    number of its processors; `address` that of its first interface, or "".
+    `memory` is all that it has, `system` what it needs for itself, and `disk` what was free on
+    it, all in bytes; `cpus` the number of its processors; `address` that of its first interface,
+    or ""; `architecture` as images have it, or "".
     """
 
     memory: int = 0
     system: int = 0
     cpus: int = 0
     address: str = ""
+    disk: int = 0
+    architecture: str = ""
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):

@@ -161,7 +161,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     """The whole cloud folder, valid. All that the code behind the loader sees.
 
     `nodes` come from ``cloud.yaml`` or the inventory; all others by name. `ssh_config` is an
-    absolute path or None.
+    absolute path or None. Not of the folder but of one command are `absent`, nodes to be left
+    out as if they were lost, and `abandoned`, claims whose volumes are given up.
     """
 
     name: str
@@ -172,3 +173,5 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, PersistentVolumeClaim] = {}
     services: dict[str, Service] = {}
     ssh_config: str | None = None
+    absent: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
