@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import kubernetes_validate  # type: ignore[import-untyped]
+import yaml
 from referencing import Registry, Resource
 
 from skerry.load.unknown import kubernetes_names
@@ -16,6 +17,12 @@ from skerry.load.unknown import kubernetes_names
 FOLDER = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 # What stands for a part of a manifest that a test fills in; anything is right there.
 FILLED_IN = "filled-in-by-the-test"
+
+
+def text_faults(text: str) -> list[str]:
+    """What Kubernetes would refuse in a text of one or more documents."""
+    documents = yaml.safe_load_all(text)
+    return [fault for one in documents if one is not None for fault in schema_faults(one)]
 
 
 def schema_faults(document: Any) -> list[str]:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.kubernetes_schema import text_faults
+
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab
 
@@ -112,6 +114,8 @@ class LiveCloud:
 
     def place(self, name: str, manifest: str, placement: str = "") -> None:
         """Puts a manifest into ``pods/`` and says where it runs (YAML flow fields)."""
+        faults = text_faults(manifest)
+        assert not faults, f"Kubernetes would refuse what this test deploys: {faults}"
         (self.folder / "pods" / f"{name}.yaml").write_text(manifest)
         tail = f", {placement}" if placement else ""
         self.places[name] = f"{{pod: pods/{name}.yaml{tail}}}"

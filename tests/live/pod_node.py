@@ -7,6 +7,7 @@ import tarfile
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.kubernetes_schema import text_faults
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
 from tests.live.lab_harness import ssh, wait_until
 
@@ -67,6 +68,8 @@ class PodNode:
         pods.mkdir(exist_ok=True)
         for old in pods.iterdir():
             old.unlink()
+        faults = [fault for text in (config, *manifests.values()) for fault in text_faults(text)]
+        assert not faults, f"Kubernetes would refuse what this test deploys: {faults}"
         (pods / "config.yaml").write_text(config)
         for name, text in manifests.items():
             (pods / f"{name}.yaml").write_text(text.replace("IMAGE", BUSYBOX_IMAGE))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 from skerry.errors import LabError
 from skerry.lab import Lab
 from skerry.lab.access import render_known_hosts, render_ssh_config
+from skerry.lab.cgroup import started_at
 from skerry.lab.host import PACKAGES, require_lab_host
 from skerry.lab.places import Places, held
 from skerry.lab.record import (
@@ -142,3 +145,12 @@ def test_lock_that_its_holder_removed_is_taken_anew(tmp_path: Path) -> None:
         lock.unlink()
         with held(lock):
             assert lock.exists()
+
+
+def test_the_start_of_a_process_is_known_better_than_to_a_second() -> None:
+    tick = 1 / os.sysconf("SC_CLK_TCK")
+    for _ in range(3):
+        before = time.time()
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+            after = time.time()
+            assert before - 2 * tick <= started_at(child.pid) <= after + tick

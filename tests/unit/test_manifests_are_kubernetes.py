@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from skerry.cli.init import starting_files
-from tests.kubernetes_schema import FILLED_IN, schema_faults
+from tests.kubernetes_schema import FILLED_IN, text_faults
 from tests.unit.sources import ROOT
 
 # Manifests that are meant to be wrong, and why.
@@ -74,33 +73,23 @@ LIVE_TEXTS = [
 ]
 
 
-def faults_of(text: str) -> list[str]:
-    """What Kubernetes would refuse in a text of one or more documents."""
-    return [
-        fault
-        for document in yaml.safe_load_all(text)
-        if document is not None
-        for fault in schema_faults(document)
-    ]
-
-
 @pytest.mark.parametrize("path", manifest_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_file_is_taken_by_kubernetes(path: Path) -> None:
-    assert faults_of(path.read_text()) == [], (
+    assert text_faults(path.read_text()) == [], (
         "kubectl would refuse it: mend it, or list it in WRONG"
     )
 
 
 @pytest.mark.parametrize("text", LIVE_TEXTS)
 def test_text_of_a_live_test_is_taken_by_kubernetes(text: str) -> None:
-    assert faults_of(text) == [], "kubectl would refuse this text of a live test"
+    assert text_faults(text) == [], "kubectl would refuse this text of a live test"
 
 
 def test_what_init_writes_is_taken_by_kubernetes() -> None:
     files = starting_files("home", lab="demo")
     for path, text in files.items():
         if path.startswith("pods/"):
-            assert faults_of(text) == []
+            assert text_faults(text) == []
 
 
 def test_manifests_are_found() -> None:
@@ -111,14 +100,16 @@ def test_manifests_are_found() -> None:
 
 def test_a_wrong_manifest_is_seen() -> None:
     wrong = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{nam: x}]}\n"
-    assert any("spec.containers.0" in fault for fault in faults_of(wrong))
-    assert faults_of("apiVersion: v1\nkind: Deployment") == [
+    assert any("spec.containers.0" in fault for fault in text_faults(wrong))
+    assert text_faults("apiVersion: v1\nkind: Deployment") == [
         "Kubernetes has no kind Deployment in v1"
     ]
-    [fault] = faults_of("apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, spc: {}}]")
+    [fault] = text_faults(
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, spc: {}}]"
+    )
     assert "spc" in fault
     filled = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {FILLED_IN}\n"
-    assert faults_of(filled) == []
+    assert text_faults(filled) == []
 
 
 def test_texts_are_found_in_sources(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def _to_builtins(node: Node) -> dict[str, object]:
         "vendor": node.vendor,
         "address": node.address,
         "state": str(node.state()),
-        "since": node.since().isoformat(timespec="seconds"),
+        "since": node.since().isoformat(timespec="milliseconds"),
         "cut_from": node.cut_from(),
         "image": node.record.image,
         "access": node.record.access,

@@ -153,11 +153,8 @@ def started_at(pid: int) -> float:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    boot = next(
-        int(line.split()[1])
-        for line in Path("/proc/stat").read_text().splitlines()
-        if line.startswith("btime ")
-    )
+    # Not `btime` of /proc/stat: it has whole seconds, and a node boots within one.
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return boot + int(after_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
