@@ -59,10 +59,12 @@ class PodNode:
         """Runs a shell command on the node as root."""
         return ssh(self.lab, self.node.name, script, check=check, input=input)
 
-    def compile(self, manifests: dict[str, str], config: str = PAGE) -> Tree:
+    def compile(
+        self, manifests: dict[str, str], config: str = PAGE, *, user: str | None = ""
+    ) -> Tree:
         """The node's tree with a pod of each of the manifests, which use the image ``IMAGE``.
 
-        `config` holds the folder's ConfigMaps.
+        `config` holds the folder's ConfigMaps; `user` is the image's as cloud.lock has it.
         """
         pods = self.folder / "pods"
         pods.mkdir(exist_ok=True)
@@ -76,7 +78,7 @@ class PodNode:
         places = "".join(f"  {name}: {{pod: pods/{name}.yaml}}\n" for name in manifests)
         nodes = f"  {self.node.name}: {{ssh: root@{self.node.address}}}\n"
         (self.folder / "cloud.yaml").write_text(f"name: pods\nnodes:\n{nodes}run:\n{places}")
-        image = ResolvedImage(id=self.image_id, size=0)
+        image = ResolvedImage(id=self.image_id, size=0, user=user)
         trees = compile_cloud(load_cloud(self.folder), Lock(images={BUSYBOX_IMAGE: image}))
         return trees[self.node.name]
 

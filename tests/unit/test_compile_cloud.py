@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skerry.compile.claims import NodeClaims, has_overlap
+from skerry.compile.claims import NodeClaims
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.place_cloud import place_cloud
@@ -22,6 +22,7 @@ from skerry.compile.runtimes.pod import emit_pod, needed_podman
 from skerry.compile.runtimes.sources import Instance, Sources
 from skerry.compile.tree import Tree
 from skerry.errors import CloudInvalid
+from skerry.model.address import has_overlap
 from skerry.model.cloud import Cloud, Node, Placement, Workload
 from skerry.model.configmap import ConfigMap
 from skerry.model.pod import Pod

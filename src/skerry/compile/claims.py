@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from skerry.compile.runtimes.sources import Emitted, Instance
 from skerry.compile.tree import Tree
 from skerry.errors import Problem
+from skerry.model.address import has_overlap
 from skerry.model.container import ContainerPort
 
 
@@ -63,16 +64,3 @@ class NodeClaims:
                 )
                 break
         holders.append((address, instance))
-
-
-def has_overlap(one: str, other: str) -> bool:
-    """Whether two addresses cannot both have the same port; the empty one is all addresses.
-
-    A socket at ``::`` takes IPv4 too (ipv6(7), IPV6_V6ONLY).
-    """
-    if one == other:
-        return True
-    return any(
-        wide in ("", "::") or (wide == "0.0.0.0" and ":" not in narrow)
-        for wide, narrow in ((one, other), (other, one))
-    )

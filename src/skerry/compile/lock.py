@@ -6,11 +6,16 @@ import msgspec
 
 
 class ResolvedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The image that a reference means: its id (64 hexadecimal digits), size in bytes, CPU."""
+    """The image that a reference means: its id (64 hexadecimal digits), size in bytes, CPU.
+
+    `user` is whom its programs run as (``USER``, ``1000``, ``web:www``), "" for root, and None
+    where that is not known.
+    """
 
     id: str
     size: int
     architecture: str = "amd64"
+    user: str | None = None
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

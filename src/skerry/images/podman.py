@@ -11,11 +11,15 @@ from skerry.errors import CommandFailed
 
 
 class StoredImage(msgspec.Struct, frozen=True, rename="pascal"):
-    """An image of the store, as ``podman image inspect`` shows it; `size` is unpacked, in bytes."""
+    """An image of the store, as ``podman image inspect`` shows it.
+
+    `size` is unpacked, in bytes; `user` is "" where its programs run as root.
+    """
 
     id: str
     size: int
     architecture: str = "amd64"
+    user: str = ""
 
 
 def inspect_images(references: Sequence[str]) -> dict[str, StoredImage]:

@@ -10,6 +10,7 @@ from skerry.load.checks.kinds import check_placement
 from skerry.load.manifest import Manifests, path_fault
 from skerry.load.reading import join_words
 from skerry.load.unknown import nearest
+from skerry.model.address import has_overlap
 from skerry.model.cloud import (
     CloudFile,
     Node,
@@ -195,9 +196,7 @@ def _check_host_ports(workloads: Iterable[Workload]) -> Iterator[Problem]:
             for node in workload.nodes:
                 others = taken.setdefault((node, number, protocol), [])
                 for other, its_address in others:
-                    if other != workload.name and (
-                        its_address == address or "" in (its_address, address)
-                    ):
+                    if other != workload.name and has_overlap(its_address, address):
                         yield workload.placement.origin.problem(
                             f"{workload.name!r} and {other!r} both take port "
                             f"{number}/{protocol} of node {node!r}"

@@ -51,7 +51,9 @@ class PodSpec(Located, frozen=True, kw_only=True):
     """What a pod consists of, how it ends, and where it may run.
 
     `host_users` false, or not given, gives the pod user ids of its own: root in it is nobody on
-    the node. Where Kubernetes' default is true, Skerry's is not.
+    the node. Where Kubernetes' default is true, Skerry's is not; a pod with `host_network`,
+    `host_pid` or `host_ipc` has the node's user ids.
+    `dns_policy` `ClusterFirst` is `Default`, the node's name servers: the cloud has none.
     `automount_service_account_token` and `enable_service_links` may be false, as they are here.
     """
 
@@ -80,6 +82,16 @@ class PodSpec(Located, frozen=True, kw_only=True):
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     automount_service_account_token: bool = False
     enable_service_links: bool = False
+
+    @property
+    def has_own_users(self) -> bool:
+        """Whether the pod has user ids of its own.
+
+        One in the node's network, processes or IPC has the node's, as Kubernetes asks for it:
+        otherwise it could neither take a port below 1024 nor do anything to what it sees there.
+        """
+        shares = self.host_network or self.host_pid or self.host_ipc
+        return not shares and self.host_users is not True
 
     @property
     def all_containers(self) -> tuple[Container, ...]:

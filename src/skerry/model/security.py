@@ -46,6 +46,14 @@ class Sysctl(Located, frozen=True, kw_only=True):
     name: SysctlName
     value: str
 
+    @property
+    def dotted_name(self) -> str:
+        """The name with dots between its parts; in one written with slashes a dot is no end."""
+        first = next(sign for sign in self.name if sign in "./")
+        if first == ".":
+            return self.name
+        return self.name.translate(str.maketrans("./", "/."))
+
 
 class SecurityContext(Located, frozen=True, kw_only=True):
     """What one container may do; it goes before that of the pod."""

@@ -47,7 +47,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
     stamp: Stamp
     images: dict[str, ResolvedImage | None]
-    format: int = 1
+    format: int = 2
 
 
 def try_remember(cache: Path, references: Iterable[str]) -> dict[str, ResolvedImage | None] | None:
@@ -59,7 +59,7 @@ def try_remember(cache: Path, references: Iterable[str]) -> dict[str, ResolvedIm
         return None
     if any(os.environ.get(name) for name in _REMOTE):
         return None
-    if kept.format != 1 or not all(reference in kept.images for reference in references):
+    if kept.format != 2 or not all(reference in kept.images for reference in references):
         return None
     return kept.images if kept.stamp == _read_stamp(kept.stamp.graph_root) else None
 

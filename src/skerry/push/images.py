@@ -60,7 +60,12 @@ def _ask_podman(wanted: list[str], cache: Path) -> dict[str, ResolvedImage | Non
     stamp = read_stamp()
     stored = inspect_images(wanted)
     answers = {
-        reference: ResolvedImage(id=image.id, size=image.size, architecture=image.architecture)
+        reference: ResolvedImage(
+            id=image.id,
+            size=image.size,
+            architecture=image.architecture,
+            user=image.user,
+        )
         if (image := stored.get(reference)) is not None
         else None
         for reference in wanted

@@ -34,7 +34,7 @@ class Mounts(msgspec.Struct, frozen=True):
 
 def needed_kernel(spec: PodSpec) -> tuple[int, int]:
     """The version of Linux that the pod needs: mounts with mapped owners came with 5.12."""
-    has_mapped = not spec.host_network and any(one.volume_mounts for one in spec.containers)
+    has_mapped = spec.has_own_users and any(one.volume_mounts for one in spec.containers)
     return (5, 12) if has_mapped else (4, 18)
 
 
@@ -115,7 +115,7 @@ def _add(
     is_kernels = any(f"{source}/".startswith(f"{folder}/") for folder in _KERNEL_FOLDERS)
     if mount.read_only and "ro" not in options:
         options = ["ro", *options]
-    if not instance.workload.spec.host_network and not is_kernels:
+    if instance.workload.spec.has_own_users and not is_kernels:
         options = [*options, "idmap"]
     words = [source, mount.mount_path, ",".join(options or ["rw"])]
     found.container.append(("Volume", quote_value(":".join(words))))

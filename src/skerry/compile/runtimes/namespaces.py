@@ -5,23 +5,98 @@ Sources: podman-run(1), podman-pod-create(1); Kubernetes API reference, PodSpec 
 
 from __future__ import annotations
 
-from skerry.compile.runtimes.quadlet import Section
-from skerry.compile.runtimes.sources import Instance
+import msgspec
+
+from skerry.compile.runtimes.ports import NETWORK_6, compile_ports, needs_network_6
+from skerry.compile.runtimes.quadlet import Section, quote_word
+from skerry.compile.runtimes.resolver import compile_resolver
+from skerry.compile.runtimes.sources import Instance, Sources
+from skerry.model.pod import PodSpec
 
 # With the ids of a whole system, as Kubernetes gives to each pod: Podman's own guess leaves out
 # `nobody`, and users that are not in the image's /etc/passwd.
-_USER_NAMESPACE = "--userns=auto:size=65536"
+_USER_NAMESPACE = f"--userns=auto:size={2**16}"
 
 
-def compile_namespaces(instance: Instance) -> Section:
-    """Network, host name and user namespace, which the containers of a pod share.
+class Place(msgspec.Struct, frozen=True):
+    """Where a pod's containers run.
 
-    A pod in the node's network is in its user namespace too, as in Kubernetes: otherwise it could
-    neither take a port below 1024 nor change anything of the network.
+    `shared` are lines for the pod, or for its container where that is the only one; `container`
+    is for each container; `service` is for the service of the pod, or of its only container.
     """
-    if instance.workload.spec.host_network:
-        return [("Network", "host")]
-    return [
-        ("PodmanArgs", f"--hostname={instance.workload.name}"),
-        ("PodmanArgs", _USER_NAMESPACE),
+
+    shared: Section
+    container: Section
+    service: Section
+
+
+def compile_place(instance: Instance, sources: Sources) -> Place:
+    """Network with ports and names, host name, processes, IPC, user ids and kernel parameters."""
+    spec = instance.workload.spec
+    resolver = compile_resolver(instance)
+    place = Place(
+        [*_network_lines(instance), *_sharing_lines(spec), *compile_ports(instance, sources)],
+        [*_container_lines(spec), *resolver.container],
+        list(resolver.service),
+    )
+    if needs_network_6(spec):
+        place.service[:0] = _NETWORK_6_LINES
+    return place
+
+
+# Podman's own network has no IPv6. One that has is there as long as a pod is in it: removing it
+# fails while another one uses it, and one that just starts is started again.
+_NETWORK_6_LINES: Section = [
+    (
+        "ExecStartPre",
+        f"/usr/bin/podman network create --ignore --ipv6 --disable-dns {NETWORK_6}",
+    ),
+    ("ExecStopPost", f"-/usr/bin/podman network rm {NETWORK_6}"),
+]
+
+
+def _network_lines(instance: Instance) -> Section:
+    spec = instance.workload.spec
+    aliases: Section = [
+        ("PodmanArgs", f"--add-host={name}:{alias.ip}")
+        for alias in spec.host_aliases
+        for name in alias.hostnames
     ]
+    if spec.host_network:
+        lines: Section = [("Network", "host")]
+        if len(spec.containers) > 1:
+            # A pod would have a host name of its own even so.
+            lines.append(("PodmanArgs", "--uts=host"))
+        return lines + aliases
+    name = spec.hostname or instance.workload.name
+    network: Section = [("Network", NETWORK_6)] if needs_network_6(spec) else []
+    return [*network, ("PodmanArgs", f"--hostname={name}"), *aliases]
+
+
+def _sharing_lines(spec: PodSpec) -> Section:
+    lines: Section = []
+    if spec.has_own_users:
+        lines.append(("PodmanArgs", _USER_NAMESPACE))
+    if len(spec.containers) > 1 and (spec.host_ipc or spec.share_process_namespace):
+        shared = ["net", "uts"] if not spec.host_network else ["net"]
+        shared += ["ipc"] if not spec.host_ipc else []
+        shared += ["pid"] if spec.share_process_namespace else []
+        lines.append(("PodmanArgs", f"--share={','.join(shared)}"))
+    for sysctl in spec.security_context.sysctls:
+        word = quote_word(f"{sysctl.dotted_name}={sysctl.value}")
+        lines.append(("PodmanArgs", f"--sysctl {word}"))
+    return lines
+
+
+def _container_lines(spec: PodSpec) -> Section:
+    """What a pod does not pass on to its containers."""
+    lines: Section = []
+    if spec.host_pid:
+        lines.append(("PodmanArgs", "--pid=host"))
+    elif spec.share_process_namespace and len(spec.containers) == 1:
+        # What the processes of all containers share is a first process that is none of theirs
+        # and reaps orphans.
+        lines.append(("PodmanArgs", "--init"))
+    if spec.host_ipc:
+        lines.append(("PodmanArgs", "--ipc=host"))
+    return lines

@@ -10,8 +10,8 @@ from skerry.compile.lock import ResolvedImage
 from skerry.compile.runtimes.completion import compile_completion
 from skerry.compile.runtimes.environment import resolve_environment
 from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
-from skerry.compile.runtimes.namespaces import compile_namespaces
-from skerry.compile.runtimes.ports import compile_ports, port_words
+from skerry.compile.runtimes.namespaces import Place, compile_place
+from skerry.compile.runtimes.ports import port_words
 from skerry.compile.runtimes.program import check_words, compile_program
 from skerry.compile.runtimes.quadlet import FOLDER, Section, quote_word, render_unit
 from skerry.compile.runtimes.security import compile_security
@@ -40,15 +40,16 @@ def needed_podman(spec: PodSpec) -> tuple[int, int]:
 def emit_pod(instance: Instance, sources: Sources, problems: list[Problem]) -> Emitted:
     """The Quadlet files and units of one replica. What is wrong goes to `problems`."""
     emitted = Emitted({}, {}, {})
+    place = compile_place(instance, sources)
     if len(instance.workload.spec.containers) > 1:
-        _emit_pod_unit(instance, sources, emitted)
+        _emit_pod_unit(instance, place, emitted)
     for container in instance.workload.spec.containers:
         image = sources.images.get(container.image)
         if image is None:
             problems.append(_unresolved_image(container))
             # The other problems of the container shall be found too; no tree comes of this.
             image = ResolvedImage(id="", size=0)
-        _emit_container(instance, container, image, sources, problems, emitted)
+        _emit_container(instance, container, image, place, sources, problems, emitted)
     return emitted
 
 
@@ -60,14 +61,10 @@ def _unresolved_image(container: Container) -> Problem:
     )
 
 
-def _emit_pod_unit(instance: Instance, sources: Sources, emitted: Emitted) -> None:
+def _emit_pod_unit(instance: Instance, place: Place, emitted: Emitted) -> None:
     name = instance.name
     path = f"{FOLDER}/{name}.pod"
-    pod: Section = [
-        ("PodName", name),
-        *compile_namespaces(instance),
-        *compile_ports(instance, sources),
-    ]
+    pod: Section = [("PodName", name), *place.shared]
     # Without it Podman ends the pod as soon as none of its containers runs, and they could not
     # be restarted.
     pod.append(("PodmanArgs", "--exit-policy=continue"))
@@ -76,7 +73,7 @@ def _emit_pod_unit(instance: Instance, sources: Sources, emitted: Emitted) -> No
         ("Unit", [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]),
         ("Pod", pod),
         # The pod itself is up as long as it is wanted, whatever becomes of its containers.
-        ("Service", [("Restart", "always"), ("RestartSec", "1")]),
+        ("Service", [*place.service, ("Restart", "always"), ("RestartSec", "1")]),
         _INSTALL,
     ]
     emitted.files[path] = _file(instance, sections)
@@ -93,6 +90,7 @@ def _emit_container(
     instance: Instance,
     container: Container,
     image: ResolvedImage,
+    place: Place,
     sources: Sources,
     problems: list[Problem],
     emitted: Emitted,
@@ -102,11 +100,17 @@ def _emit_container(
     name = instance.name if is_single else f"{instance.name}.{container.name}"
     path = f"{FOLDER}/{name}.container"
     mounts = compile_mounts(instance, container, sources, problems)
+    security = compile_security(spec, container, image, problems)
     variables = resolve_environment(instance, container, sources, problems)
     problems += check_words(container, variables)
     what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
     unit: Section = [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]
-    service: Section = [*mounts.service, *compile_supervision(spec, container)]
+    service: Section = [
+        *(place.service if is_single else ()),
+        *security.service,
+        *mounts.service,
+        *compile_supervision(spec, container),
+    ]
     sections = [
         ("Unit", unit),
         (
@@ -114,8 +118,8 @@ def _emit_container(
             [
                 ("Image", image.id),
                 ("ContainerName", name),
-                *_place_lines(instance, sources),
-                *compile_security(spec, container),
+                *_place_lines(instance, place),
+                *security.container,
                 *compile_program(container, variables),
                 *mounts.container,
                 *_labels_and_annotations(instance, container),
@@ -182,14 +186,14 @@ def _file(instance: Instance, sections: list[tuple[str, Section]]) -> OwnedFile:
     return OwnedFile(File(render_unit(sections, comment=comment)), f"workload {workload}")
 
 
-def _place_lines(instance: Instance, sources: Sources) -> Section:
+def _place_lines(instance: Instance, place: Place) -> Section:
     """What the container runs in: the pod, or what a pod would give it; and common options."""
-    spec = instance.workload.spec
     lines: Section = []
-    if len(spec.containers) > 1:
+    if len(instance.workload.spec.containers) > 1:
         lines.append(("Pod", f"{instance.name}.pod"))
     else:
-        lines += [*compile_namespaces(instance), *compile_ports(instance, sources)]
+        lines += place.shared
+    lines += place.container
     # Not `passthrough`: a program that opens /dev/stdout cannot do so with a socket.
     options = ("--pull=never", "--log-driver=journald", f"--stop-timeout={STOP_SECONDS}")
     return lines + [("PodmanArgs", option) for option in options]

@@ -10,6 +10,19 @@ from collections.abc import Iterator
 from skerry.compile.runtimes.quadlet import Section
 from skerry.compile.runtimes.sources import Instance, Sources
 from skerry.model.container import Container, ContainerPort
+from skerry.model.pod import PodSpec
+
+# The network of pods to which an IPv6 address of the node leads.
+NETWORK_6 = "skerry6"
+
+
+def needs_network_6(spec: PodSpec) -> bool:
+    """Whether a port of the pod is one of an IPv6 address of the node."""
+    return not spec.host_network and any(
+        port.host_port is not None and ":" in (port.host_ip or "")
+        for container in spec.all_containers
+        for port in container.ports
+    )
 
 
 def compile_ports(instance: Instance, sources: Sources) -> Section:
@@ -19,7 +32,7 @@ def compile_ports(instance: Instance, sources: Sources) -> Section:
         return []
     return [
         ("PublishPort", f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}")
-        for container in spec.containers
+        for container in spec.all_containers
         for port in container.ports
         if port.host_port is not None
     ]

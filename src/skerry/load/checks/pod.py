@@ -9,7 +9,9 @@ from skerry.load.checks.container import check_container
 from skerry.load.checks.defaults import check_defaults
 from skerry.load.checks.environment import check_environment
 from skerry.load.checks.names import check_doubles
+from skerry.load.checks.network import check_network
 from skerry.load.checks.ports import check_ports
+from skerry.load.checks.security import check_security
 from skerry.load.checks.volumes import check_volume
 from skerry.model.pod import PodSpec
 
@@ -29,4 +31,6 @@ def check_pod_spec(spec: PodSpec, claim_templates: Sequence[str] = ()) -> list[P
     problems += check_environment(spec)
     problems += check_ports(spec)
     problems += check_defaults(spec)
+    problems += check_network(spec)
+    problems += check_security(spec)
     return problems

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skerry.errors import Problem
+from skerry.load.checks.network import check_address
+from skerry.model.address import has_overlap
+from skerry.model.container import ContainerPort
 from skerry.model.pod import PodSpec
 
 
@@ -19,8 +22,7 @@ def check_ports(spec: PodSpec) -> Iterator[Problem]:
                     f"two ports have the name {port.name!r}, the first in line {names[port.name]}"
                 )
             names.setdefault(port.name, port.origin.line)
-        if port.host_ip is not None and not _is_address(port.host_ip):
-            yield port.origin.of("hostIP").problem(f"{port.host_ip!r} is not an IP address")
+        yield from _check_host_ip(spec, port)
         if port.host_port is None:
             continue
         if spec.host_network and port.host_port != port.container_port:
@@ -32,7 +34,7 @@ def check_ports(spec: PodSpec) -> Iterator[Problem]:
         address = port.host_ip or ""
         others = taken.setdefault((port.host_port, port.protocol), [])
         for other, line in others:
-            if other == address or "" in (other, address):
+            if has_overlap(other, address):
                 yield port.origin.of("hostPort").problem(
                     f"the node's port {port.host_port}/{port.protocol} is taken twice, "
                     f"first in line {line}"
@@ -41,11 +43,19 @@ def check_ports(spec: PodSpec) -> Iterator[Problem]:
         others.append((address, port.origin.line))
 
 
-def _is_address(text: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _check_host_ip(spec: PodSpec, port: ContainerPort) -> Iterator[Problem]:
+    if port.host_ip is None:
+        return
+    place = port.origin.of("hostIP")
+    yield from check_address(place, port.host_ip)
+    if spec.host_network:
+        yield place.problem(
+            "with hostNetwork, the program itself says at which address it listens",
+            hint="leave hostIP out",
+        )
+    elif port.host_port is None:
+        yield place.problem("hostIP has no effect without hostPort")
+    elif port.host_ip == "::1":
+        yield place.problem(
+            "Linux does not forward what comes to ::1", hint="127.0.0.1 is the same node"
+        )
