@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import yaml
 from tests.live.lab_harness import wait_until
 from tests.live.pod_node import PodNode
 
@@ -20,8 +21,6 @@ spec:
     - name: c
       image: IMAGE
       command: [sleep, "100000"]
-      CONTAINER
-  SPEC
 """
 # The kernel's numbers of capabilities (capability.h).
 CHOWN, NET_BIND_SERVICE, NET_ADMIN, SYS_CHROOT = 0, 10, 12, 18
@@ -32,8 +31,11 @@ REFUSES_FOLDERS = """
 
 
 def pod(name: str, container: str = "", spec: str = "") -> str:
-    text = POD.replace("NAME", name).replace("CONTAINER", container or "stdin: null")
-    return text.replace("stdin: null", "env: []").replace("  SPEC", f"  {spec}" if spec else "")
+    """A pod with more fields in its container and in its spec."""
+    manifest = yaml.safe_load(POD.replace("NAME", name))
+    manifest["spec"]["containers"][0] |= yaml.safe_load(container or "{}")
+    manifest["spec"] |= yaml.safe_load(spec or "{}")
+    return yaml.safe_dump(manifest)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_root_is_refused(node: PodNode) -> None:
             node.compile({"bad": manifest}, user="")
         (problem,) = caught.value.problems
         assert "runs as root" in problem.message
-        assert problem.line == 8
+        assert "image: IMAGE" in manifest.splitlines()[problem.line - 1]
     # Not known to the operator, and a name: the node looks.
     for user in (None, "root"):
         node.running = {"bad": ""}
@@ -241,9 +243,10 @@ def test_kernel_parameters_are_the_pods_own(node: PodNode) -> None:
         "securityContext: {sysctls: [{name: net.core.somaxconn, value: '77'}, "
         "{name: net/ipv4/ping_group_range, value: '0 100'}]}"
     )
-    second = "\n    - {name: d, image: IMAGE, command: [sleep, '100000']}"
+    two = yaml.safe_load(pod("two", spec=sysctls))
+    two["spec"]["containers"].append({**two["spec"]["containers"][0], "name": "d"})
     before = node.ssh("cat /proc/sys/net/core/somaxconn").text
-    node.start(one=pod("one", spec=sysctls), two=pod("two", "env: []" + second, sysctls))
+    node.start(one=pod("one", spec=sysctls), two=yaml.safe_dump(two))
     node.wait_active("skerry-one.0.service", "skerry-two.0.c.service", "skerry-two.0.d.service")
     show = "cat /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/ping_group_range"
     for name in ("skerry-one.0", "skerry-two.0.c", "skerry-two.0.d"):

@@ -55,7 +55,7 @@ class Store:
     def write(self, images: dict[str, str]) -> None:
         """Changes the store as Podman does: the file is replaced."""
         shown = {
-            name: {"Id": image_id, "Size": 1000, "Architecture": "amd64"}
+            name: {"Id": image_id, "Size": 1000, "Architecture": "amd64", "User": "web"}
             for name, image_id in images.items()
         }
         self.write_text(json.dumps(shown))
@@ -87,7 +87,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def resolved(image_id: str, size: int = 1000) -> ResolvedImage:
-    return ResolvedImage(id=image_id, size=size)
+    return ResolvedImage(id=image_id, size=size, user="web")
 
 
 def test_the_second_question_starts_no_podman(store: Store, tmp_path: Path) -> None:

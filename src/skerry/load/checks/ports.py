@@ -47,7 +47,10 @@ def _check_host_ip(spec: PodSpec, port: ContainerPort) -> Iterator[Problem]:
     if port.host_ip is None:
         return
     place = port.origin.of("hostIP")
-    yield from check_address(place, port.host_ip)
+    faults = list(check_address(place, port.host_ip))
+    yield from faults
+    if faults:
+        return
     if spec.host_network:
         yield place.problem(
             "with hostNetwork, the program itself says at which address it listens",
