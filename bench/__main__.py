@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.cloud import place_pods, pod_names, pod_yaml, write_pods
 from bench.figures import Figure, middle, render_table, write_results
+from bench.fleet import bench_fleet, bench_python
 from bench.lab import NODES, BenchLab, lab_of, skerry
 from bench.measure import Run, RunFailed, measure
 from bench.node import list_residents, measure_program
@@ -66,10 +67,12 @@ def bench_all(lab: BenchLab, work: Path, *, rounds: int) -> list[Figure]:
         say(f"{first.name} finds nothing to change: {first.run().wall:.1f} s")
     figures = bench_noop(cloud, ansible, pyinfra, rounds=rounds)
     figures += bench_verbs(cloud, rounds=rounds)
+    figures.append(bench_python(rounds=rounds))
     figures.append(bench_edit(cloud, rounds=rounds))
     figures.append(
         Figure(name=f"lab up, {NODES} nodes to SSH", unit="s", ours=lab.up.wall, goal=LAB_GOAL)
     )
+    figures += bench_fleet(work / "fleet", rounds=rounds)
     return figures + bench_node(lab, cloud, trees)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bench.cloud import place_pods, pod_names, write_pods
 from bench.figures import WIDTH, Figure, middle, render_table, write_results
+from bench.fleet import bench_fleet, bench_python
 from bench.measure import RunFailed, measure
 from bench.node import find_residents
 from bench.peers import parse_pyinfra_changes, parse_recap, write_files
@@ -168,3 +169,11 @@ def test_residents_are_told_from_workloads() -> None:
 """
     found = find_residents(listing, "alpha")
     assert [line.split()[1] for line in found] == ["500", "510"]
+
+
+def test_a_fleet_is_measured(tmp_path: Path) -> None:
+    figures = bench_fleet(tmp_path / "fleet", rounds=1, nodes=3)
+    names = [figure.name.partition(",")[0] for figure in figures]
+    assert names == ["load", "compile", "plan"]
+    assert all(0 < figure.ours < 10 for figure in figures)
+    assert bench_python(rounds=1).ours > 0
