@@ -107,6 +107,12 @@ class ImageFailed(SkerryError):
     id = "image"
 
 
+class SecretUnreadable(SkerryError):
+    """A value of secrets.yaml cannot be decrypted, or its command does not print it."""
+
+    id = "secret-unreadable"
+
+
 class NodeError(SkerryError):
     """Something is wrong with one node; the others go on."""
 

@@ -20,6 +20,7 @@ from skerry_node.journal import (
 )
 from skerry_node.lock import give_lock_back, hold_lock
 from skerry_node.recover import recover
+from skerry_node.secrets import clean_secrets, raise_if_missing
 from skerry_node.store import FAILED, PENDING, Store
 from skerry_node.switch import events_path
 
@@ -53,6 +54,7 @@ def run_activate(
     _raise_if_changed(host, store, entry, number, base, emit)
     before = store.manifest(base)
     adopted = check_files(host, store, before, manifest)
+    raise_if_missing(host, manifest.get("secrets", {}))
     old_folders = [
         folder
         for folder in store.record(base).get("folders", [])
@@ -118,6 +120,7 @@ def run_confirm(
     _wait_for_end(host)
     if store.current_number() != number:
         raise _rolled_back(number)
+    clean_secrets(host, store, emit)
     if args.get("unlock"):
         give_lock_back(host, args["token"])
     return {"state": "active"}

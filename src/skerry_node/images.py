@@ -200,7 +200,7 @@ def _record_path(host: Host) -> str:
 
 
 def _store_key(host: Host) -> List[Any]:
-    return key_of(sorted(_index_files(host.path(_graph_root(host)))))
+    return key_of(sorted(_index_files(host.path(graph_root(host)))))
 
 
 def _index_files(storage: str) -> Iterator[str]:
@@ -214,7 +214,7 @@ def _index_files(storage: str) -> Iterator[str]:
             yield os.path.join(storage, name, "images.json")
 
 
-def _graph_root(host: Host) -> str:
+def graph_root(host: Host) -> str:
     """Where Podman keeps its images (``graphroot`` in containers-storage.conf(5))."""
     try:
         with open(host.path(_STORAGE_CONF), encoding="utf-8") as file:

@@ -11,6 +11,7 @@ from skerry_node.host import Host
 from skerry_node.images import finish_listing, start_listing
 from skerry_node.journal import is_switch_running, try_read_journal
 from skerry_node.lock import show_lock
+from skerry_node.secrets import finish_secret_listing, start_secret_listing
 from skerry_node.store import Store
 from skerry_node.units import finish_show, start_show
 
@@ -41,8 +42,9 @@ def run_observe(
     wanted = desired if desired is not None else active
     entries = {**wanted["units"], **active["units"]}
     units = sorted(entries)
-    # Both are slow to answer: they are asked first and listened to last.
+    # All are slow to answer: they are asked first and listened to last.
     listing = start_listing(host) if args.get("images", True) else None
+    secrets = start_secret_listing(host)
     showing = start_show(host, units)
     return {
         "facts": read_facts(host),
@@ -62,6 +64,7 @@ def run_observe(
             for unit, found in finish_show(showing, units).items()
         },
         "images": finish_listing(host, listing),
+        "secrets": finish_secret_listing(host, secrets),
         "lock": show_lock(host),
         "unfinished": unfinished_switch(host),
     }

@@ -1,4 +1,4 @@
-"""The op ``prune``: old generations, the contents and the images that nothing needs any more."""
+"""The op ``prune``: old generations; contents, images and secrets that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from skerry_node import images
 from skerry_node.host import Host
 from skerry_node.journal import try_read_journal
 from skerry_node.lock import give_lock_back, take_lock
+from skerry_node.secrets import remove_secrets, unneeded_secrets
 from skerry_node.store import ACTIVE, PREVIOUS, Store
 
 TYPE_CHECKING = False
@@ -26,7 +27,8 @@ def run_prune(
     The active generation is always kept, and so is every content and image that a kept one
     needs. Only images that Skerry brought are removed, and none that a container uses. The
     result has ``generations`` and ``kept`` (numbers), ``blobs`` (how many) and ``blob_bytes``,
-    ``images`` (id -> reference) and ``image_bytes``.
+    ``images`` (id -> reference) and ``image_bytes``, and ``secrets`` (names): what an interrupted
+    run left, for an activation removes those that it makes needless.
     """
     host = host or Host()
     keep, wants_images = int(args["keep"]), bool(args.get("images", True))
@@ -50,6 +52,7 @@ def prune(host: Host, keep: int, *, wants_images: bool, is_dry: bool) -> Dict[st
     blobs = unneeded_blobs(store, store.digests_of(sorted(kept)))
     doomed = _unneeded_images(host, store, kept) if wants_images else {}
     sizes = images.inspect_sizes(host, doomed)
+    secrets = unneeded_secrets(host, store)
     if not is_dry:
         for number in going:
             store.remove_generation(number)
@@ -57,6 +60,7 @@ def prune(host: Host, keep: int, *, wants_images: bool, is_dry: bool) -> Dict[st
             os.unlink(path)
         doomed = {one: name for one, name in doomed.items() if images.remove_image(host, one)}
         images.forget_images(host, doomed)
+        remove_secrets(host, secrets)
     return {
         "generations": going,
         "kept": sorted(kept),
@@ -64,6 +68,7 @@ def prune(host: Host, keep: int, *, wants_images: bool, is_dry: bool) -> Dict[st
         "blob_bytes": sum(blobs.values()),
         "images": doomed,
         "image_bytes": sum(sizes.get(one, 0) for one in doomed),
+        "secrets": secrets,
     }
 
 

@@ -1,4 +1,4 @@
-"""The op ``push``: the lock, then blobs and images; nothing that runs is touched."""
+"""The op ``push``: the lock, then blobs, images and secrets; nothing that runs is touched."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from skerry_node.fault import NodeFault
 from skerry_node.host import Host
 from skerry_node.images import load_image
 from skerry_node.lock import give_lock_back, take_lock, try_renew
+from skerry_node.secrets import clean_secrets, store_secret
 from skerry_node.store import Store
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def run_push(
     ``lock`` is the request for it; ``images`` maps an id to its ``reference`` and ``size``
     (unpacked, in bytes), ``compression`` is ``zstd`` or ``none``. The result names the digests
     ``stored``, the ``images`` loaded, and has ``notes`` for people. When something fails the
-    lock is given back; what arrived whole stays and is not sent again.
+    lock is given back; what arrived whole stays and is not sent again, but for secrets: those go.
     """
     host = host or Host()
     taken = take_lock(host, args["lock"], emit)
@@ -43,6 +44,7 @@ def run_push(
         _check_room(host, args.get("images", {}))
         stored, loaded = _store(host, args, streams, token, emit)
     except BaseException:
+        clean_secrets(host, Store(host), emit)
         give_lock_back(host, token)
         raise
     return {"stored": stored, "images": loaded, "notes": taken["notes"]}
@@ -58,6 +60,10 @@ def _store(host: Host, args: Dict[str, Any], streams: Streams, token: str, emit:
         if kind == "blob":
             store_blob(store, name, chunks)
             stored.append(name)
+        elif kind == "secret":
+            store_secret(host, name, chunks)
+            # Podman takes its time for each: the operator shall not think that we are gone.
+            emit({"event": "secret", "name": name})
         elif kind == "image" and name in wanted:
             reference = str(wanted[name]["reference"])
             reported = _reporting(host, name, chunks, token, emit)

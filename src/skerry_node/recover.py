@@ -18,6 +18,7 @@ from skerry_node.journal import (
     try_read_journal,
     write_journal,
 )
+from skerry_node.secrets import clean_secrets
 from skerry_node.store import FAILED, UNCONFIRMED, Store
 from skerry_node.units import (
     has_unit_files,
@@ -61,6 +62,7 @@ def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
         number = int(entry["number"])
         if entry["phase"] == CONFIRMED:
             finish_confirmed(host, number)
+            clean_secrets(host, Store(host), emit)
             note = "the confirmed switch to generation %d was finished" % number
             return {"number": number, "state": "active", "note": note, "problem": ""}
         state = UNCONFIRMED if entry["phase"] == HEALTHY else entry.get("outcome", FAILED)
@@ -112,6 +114,7 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
         reload_systemd(host)
     store.update_record(number, state=state)
     close_journal(host)
+    clean_secrets(host, store, emit)
     emit({"event": "phase", "name": "undo", "seconds": round(time.monotonic() - started, 3)})
     return shown_units(failed)
 

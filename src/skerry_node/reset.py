@@ -21,6 +21,7 @@ from skerry_node.host import Host
 from skerry_node.images import our_images, remove_image
 from skerry_node.lock import hold_lock
 from skerry_node.reset_finish import UNIT, remove_if_empty, start_finish
+from skerry_node.secrets import list_secrets, remove_secrets
 from skerry_node.store import Store
 
 TYPE_CHECKING = False
@@ -86,7 +87,7 @@ def look_at_files(site: Site) -> Finding:
 
 
 def look_at_containers(site: Site) -> Finding:
-    """Containers, pods, volumes and images that are Skerry's by name or record."""
+    """Containers, pods, volumes, images and secrets that are Skerry's by name or record."""
     if not site.has_command("podman") or not os.path.isdir(site.path(CONTAINERS + "/storage")):
         return fine("none")
     pods = _podman_names(site, "pod", "ps", "--format", "{{.Name}}")
@@ -94,6 +95,7 @@ def look_at_containers(site: Site) -> Finding:
     volumes = _podman_names(site, "volume", "ls", "--format", "{{.Name}}")
     stored = set(site.run("podman", "image", "ls", "--all", "--quiet", "--no-trunc").split())
     images = [one for one in our_images(Host()) if "sha256:" + one in stored]
+    secrets = list_secrets(Host())
     words = [
         "%d %s" % (len(names), noun)
         for names, noun in (
@@ -101,6 +103,7 @@ def look_at_containers(site: Site) -> Finding:
             (containers, "containers"),
             (volumes, "volumes"),
             (images, "images"),
+            (secrets, "secrets"),
         )
         if names
     ]
@@ -117,6 +120,7 @@ def look_at_containers(site: Site) -> Finding:
         for image in images:
             # One that a container of somebody else uses stays.
             remove_image(Host(), image)
+        remove_secrets(Host(), secrets)
         return ", ".join(words)
 
     return change("remove " + ", ".join(words), remove)

@@ -141,6 +141,7 @@ class Store:
             "files": {},
             "units": {},
             "images": {},
+            "secrets": {},
         }
         return found if found is not None else empty
 

@@ -27,10 +27,11 @@ from skerry_node.basics import dump as dump
 
 
 class Stream(TypedDict):
-    """Raw bytes that follow the request: a blob by its digest, or an image archive by its id.
+    """Raw bytes that follow the request: a blob by its digest, an image archive by its id, or a
+    secret by the name that Podman shall keep it under.
 
     `size` is in bytes; -1 means chunks, each an 8-digit hexadecimal length and that many bytes,
-    up to a chunk of length 0. `kind` is ``blob`` or ``image``.
+    up to a chunk of length 0. `kind` is ``blob``, ``image`` or ``secret``.
     """
 
     kind: str
@@ -86,8 +87,20 @@ class UnitEntry(TypedDict):
     memory_limit: Optional[int]
 
 
+class SecretEntry(TypedDict):
+    """What a Podman secret is, without its value.
+
+    `of` says it for people: ``db/password`` is a key of a Secret, ``variable blog/web/URL`` one
+    of a workload's container. An `immutable` one keeps its value for as long as it is used.
+    """
+
+    of: str
+    immutable: bool
+
+
 class Manifest(TypedDict):
-    """The whole desired tree of a node. `images` maps an image id to its reference."""
+    """The whole desired tree of a node. `images` maps an image id to its reference, `secrets`
+    the names of Podman secrets to what they are."""
 
     format: int
     cloud: str
@@ -95,6 +108,7 @@ class Manifest(TypedDict):
     files: Dict[str, FileEntry]
     units: Dict[str, UnitEntry]
     images: Dict[str, str]
+    secrets: Dict[str, SecretEntry]
 
 
 class UnitAction(TypedDict):
@@ -194,8 +208,8 @@ class Observed(TypedDict):
     `next_number` is the number that a new generation gets. `on_disk` has the paths of the
     current or the desired manifest whose file differs from the one or the other. `missing` are
     digests of the desired manifest that the node has no blob of. `images` are the ids of all
-    images in Podman's store. `unfinished` is the number of a generation whose switch was
-    interrupted, if any.
+    images in Podman's store, `secrets` the names of Skerry's secrets there. `unfinished` is the
+    number of a generation whose switch was interrupted, if any.
     """
 
     facts: Dict[str, Any]
@@ -206,5 +220,6 @@ class Observed(TypedDict):
     missing: List[str]
     units: Dict[str, UnitState]
     images: List[str]
+    secrets: List[str]
     lock: Optional[LockEntry]
     unfinished: Optional[int]

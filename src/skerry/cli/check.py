@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -12,6 +13,9 @@ import msgspec
 from skerry.cli.main import Settings
 from skerry.errors import CloudInvalid, ExitCode
 from skerry.model.cloud import Cloud
+
+if TYPE_CHECKING:
+    from skerry.compile.tree import Tree
 
 
 @click.command()
@@ -51,6 +55,12 @@ def check(settings: Settings, *, as_json: bool) -> int:
 
 def check_folder(folder: Path) -> Cloud:
     """All checks that need no network. Raises CloudInvalid with every problem."""
+    return compile_folder(folder)[0]
+
+
+def compile_folder(folder: Path) -> tuple[Cloud, dict[str, Tree]]:
+    """The cloud and its trees as far as they are known without a network and without a key:
+    images have no ids, secrets no values. Raises CloudInvalid with every problem."""
     from skerry.compile.cloud import compile_cloud
     from skerry.compile.lock import ResolvedImage
     from skerry.load.cloud import load_cloud
@@ -66,8 +76,7 @@ def check_folder(folder: Path) -> Cloud:
     }
     lock = read_lock(folder)
     images = dict.fromkeys(references, any_image)
-    compile_cloud(cloud, msgspec.structs.replace(lock, images=images))
-    return cloud
+    return cloud, compile_cloud(cloud, msgspec.structs.replace(lock, images=images))
 
 
 def render_counts(cloud: Cloud) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from skerry.cli.main import Settings
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.place_cloud import Placements
+from skerry.compile.secrets import KnownSecrets
 from skerry.compile.tree import Tree
 from skerry.edge.ssh import CONNECT_TIMEOUT, Link
 from skerry.errors import UsageError
@@ -29,6 +30,7 @@ class OpenCloud:
         self.cloud = cloud
         self.lock = lock
         self._trees: dict[str, Tree] | None = None
+        self._secrets: KnownSecrets | None = None
         self._placements: Placements | None = None
 
     @property
@@ -48,8 +50,22 @@ class OpenCloud:
             from skerry.compile.cloud import compile_cloud
 
             placements = self.placements
-            self._trees = compile_cloud(self.cloud, self.lock, placements=placements)
+            self._trees = compile_cloud(
+                self.cloud, self.lock, placements=placements, secrets=self.secrets
+            )
         return self._trees
+
+    @property
+    def secrets(self) -> KnownSecrets:
+        """The Secrets that workloads use, with their values: decrypted, or printed by commands.
+
+        Raises `SecretUnreadable`. Where no Secret is used nothing is read.
+        """
+        if self._secrets is None:
+            from skerry.cli.secret_values import read_secrets
+
+            self._secrets, self.lock = read_secrets(self.folder, self.cloud, self.lock)
+        return self._secrets
 
     def resolve_images(self) -> None:
         """Looks up the ids of all images in the operator's own store; the lock holds the rest."""

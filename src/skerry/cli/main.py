@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("skerry.cli.init:init", "Make a cloud folder to start from."),
     "check": ("skerry.cli.check:check", "Show every error of the cloud folder; needs no network."),
     "schema": ("skerry.cli.schema:schema", "Print JSON Schemas of the folder's files."),
+    "secret": (
+        "skerry.cli.secret:secret",
+        "Encrypted values: set, get, edit, ls, rekey, import.",
+    ),
     "node": ("skerry.cli.node:node", "The computers of the cloud: add, ls, facts, rm, reset."),
     "plan": ("skerry.cli.plan:plan", "Show what apply would change, and why."),
     "apply": ("skerry.cli.apply:apply", "Make the nodes as the folder says."),

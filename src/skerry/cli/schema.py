@@ -6,7 +6,7 @@ import click
 
 # Those of skerry.model.schema (test), which takes long to import.
 SCHEMA_NAMES = (
-    "cloud", "manifest",
+    "cloud", "secrets", "manifest",
     "Pod", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob",
     "ConfigMap", "Secret", "PersistentVolumeClaim", "Service",
 )  # fmt: skip
@@ -19,7 +19,7 @@ SCHEMA_NAMES = (
     default="cloud",
 )
 def schema(name: str) -> None:
-    """Print the JSON Schema of cloud.yaml, of any manifest, or of one kind.
+    """Print the JSON Schema of cloud.yaml, of secrets.yaml, of any manifest, or of one kind.
 
     For an editor that speaks to yaml-language-server: write the schema to a file and name it in
     the YAML file's first line, as "# yaml-language-server: $schema=FILE".

@@ -15,7 +15,7 @@ class NodeClaims:
     """Gathers the tree of one node and tells who wants what another has already."""
 
     def __init__(self, cloud: str, node: str) -> None:
-        self.tree = Tree(cloud, node, {}, {}, {})
+        self.tree = Tree(cloud, node, {}, {}, {}, {}, {})
         self._owners: dict[str, str] = {}
         self._ports: dict[tuple[int, str], list[tuple[str, Instance]]] = {}
 
@@ -40,6 +40,7 @@ class NodeClaims:
                 )
             self.tree.units[name] = unit
         self.tree.images.update(emitted.images)
+        self.tree.secrets.update(emitted.secrets)
 
     def _claim_ports(self, instance: Instance) -> Iterator[Problem]:
         spec = instance.workload.spec

@@ -15,6 +15,7 @@ from skerry.compile.runtimes.mounts import needed_kernel
 from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import replica_workload
+from skerry.compile.secrets import KnownSecrets
 from skerry.compile.tree import Needs, Tree
 from skerry.errors import CloudInvalid
 from skerry.model.cloud import Cloud, Workload
@@ -25,19 +26,20 @@ def compile_cloud(
     lock: Lock,
     only: Collection[str] | None = None,
     placements: Placements | None = None,
+    secrets: KnownSecrets | None = None,
 ) -> dict[str, Tree]:
     """The desired tree of every node, or of those in `only`; an empty one where nothing runs.
 
     Placement looks at all nodes of the cloud whatever `only` says; `placements` is its result,
-    where that is known. Raises `CloudInvalid` with all problems: a workload that has no room, an
-    image that is not resolved, a path, unit or port of a node that two want, a ConfigMap that is
-    not there.
+    where that is known. Without `secrets` everything is checked, but the trees' secrets have no
+    values. Raises `CloudInvalid` with all problems: a workload that has no room, an image that is
+    not resolved, a path, unit or port of a node that two want, a ConfigMap that is not there.
     """
     if placements is None:
         placements = place_cloud(cloud, lock)
     names = [name for name in cloud.nodes if only is None or name in only]
     claims = {name: NodeClaims(cloud.name, name) for name in names}
-    sources = Sources(cloud, msgspec.structs.replace(lock, claims=placements.claims))
+    sources = Sources(cloud, msgspec.structs.replace(lock, claims=placements.claims), secrets)
     problems = list(placements.problems)
     for workload in cloud.workloads.values():
         emitted: dict[tuple[int, str], tuple[Instance, Emitted]] = {}

@@ -37,6 +37,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """`images` by the reference that manifests use, `nodes` by name.
 
+    `secret_key` is random, base64; it makes the versions of Secrets where there is no secrets.yaml.
     `claims` says on which node the folder of a PersistentVolumeClaim lies, by the claim's name;
     `node_ports` the port of the nodes that a Service was given, by ``SERVICE/PORT``.
     """
@@ -46,3 +47,4 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     nodes: dict[str, NodeFacts] = {}
     claims: dict[str, str] = {}
     node_ports: dict[str, int] = {}
+    secret_key: str = ""

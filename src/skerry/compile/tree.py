@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from skerry.compile.secrets import PodmanSecret
 from skerry_node import wire
 
 # A larger file is not shown in a diff, in bytes.
@@ -70,6 +71,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 class Tree(msgspec.Struct, frozen=True):
     """The whole of one node: `files` by path, `units` by name, `images` id -> reference.
 
+    `secrets` are by their names in Podman's store; their values are in no file and no manifest.
     `needs` says for each workload what the node must have.
     """
 
@@ -79,6 +81,7 @@ class Tree(msgspec.Struct, frozen=True):
     units: dict[str, Unit]
     images: dict[str, str]
     needs: dict[str, Needs] = {}
+    secrets: dict[str, PodmanSecret] = {}
 
     def text_of(self, path: str) -> str | None:
         """The text of a file of the tree, for a diff; None where it is not text."""
@@ -96,6 +99,10 @@ class Tree(msgspec.Struct, frozen=True):
             },
             "units": {name: _unit_entry(unit) for name, unit in sorted(self.units.items())},
             "images": dict(sorted(self.images.items())),
+            "secrets": {
+                name: {"of": secret.of, "immutable": secret.immutable}
+                for name, secret in sorted(self.secrets.items())
+            },
         }
 
 

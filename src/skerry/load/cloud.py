@@ -22,6 +22,8 @@ from skerry.load.manifest import Manifests, list_manifest_files, path_fault
 from skerry.load.reading import Reading
 from skerry.load.references import check_references
 from skerry.load.resolve import KnownNodes, resolve_workloads
+from skerry.load.secret_references import check_secret_references
+from skerry.load.secrets_file import load_secrets_file
 from skerry.model.cloud import Cloud, CloudFile, Node
 
 CLOUD_FILE = "cloud.yaml"
@@ -64,6 +66,10 @@ def load_cloud(folder: Path) -> Cloud:
         workloads = resolve_workloads(file, folder, known, manifests)
     check_references(manifests)
     claims = {**template_claims(workloads.values(), manifests), **manifests.claims}
+    known_problems = len(problems)
+    secrets_file = load_secrets_file(folder, problems)
+    if len(problems) == known_problems:
+        problems += check_secret_references(manifests, secrets_file)
     _raise_if_any(problems)
     assert file is not None
     return Cloud(
@@ -74,6 +80,7 @@ def load_cloud(folder: Path) -> Cloud:
         secrets=manifests.secrets,
         claims=claims,
         services=manifests.services,
+        secrets_file=secrets_file,
         ssh_config=_absolute(folder, file.ssh_config),
     )
 

@@ -17,6 +17,7 @@ from skerry.model.origin import Located
 from skerry.model.pod import Pod, PodSpec
 from skerry.model.scheduling import TaintEffect
 from skerry.model.secret import Secret
+from skerry.model.secrets_file import SecretsFile
 from skerry.model.service import Service
 from skerry.model.statefulset import StatefulSet
 from skerry.model.words import Port, Quantity
@@ -161,8 +162,9 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     """The whole cloud folder, valid. All that the code behind the loader sees.
 
     `nodes` come from ``cloud.yaml`` or the inventory; all others by name. `ssh_config` is an
-    absolute path or None. Not of the folder but of one command are `absent`, nodes to be left
-    out as if they were lost, and `abandoned`, claims whose volumes are given up.
+    absolute path or None; `secrets_file` is None where there is no secrets.yaml. Not of the folder
+    but of one command are `absent`, nodes to be left out as if they were lost, and `abandoned`,
+    claims whose volumes are given up.
     """
 
     name: str
@@ -172,6 +174,7 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, Secret] = {}
     claims: dict[str, PersistentVolumeClaim] = {}
     services: dict[str, Service] = {}
+    secrets_file: SecretsFile | None = None
     ssh_config: str | None = None
     absent: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()

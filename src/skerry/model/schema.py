@@ -12,12 +12,14 @@ import msgspec
 
 from skerry.model.cloud import CloudFile
 from skerry.model.kinds import KINDS
+from skerry.model.secrets_file import SecretsFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # What a schema can be asked for: the types of a document in such a file.
 SCHEMAS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "cloud": (CloudFile,),
+    "secrets": (SecretsFile,),
     "manifest": tuple(KINDS.values()),
     **{name: (kind,) for name, kind in KINDS.items()},
 }

@@ -13,7 +13,8 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     """What goes or went on one node.
 
     `generations` are numbers, `kept` those that stay; `blobs` how many contents of files;
-    `images` id -> reference; sizes are in bytes, an image's as Podman counts it.
+    `images` id -> reference; sizes are in bytes, an image's as Podman counts it. `secrets` are
+    names in Podman's store that an interrupted run left there.
     """
 
     generations: tuple[int, ...] = ()
@@ -22,11 +23,12 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     blob_bytes: int = 0
     images: dict[str, str] = {}
     image_bytes: int = 0
+    secrets: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.generations or self.blobs or self.images)
+        return not (self.generations or self.blobs or self.images or self.secrets)
 
     @property
     def bytes(self) -> int:

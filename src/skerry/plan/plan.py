@@ -10,6 +10,7 @@ import msgspec
 from skerry.compile.lock import ResolvedImage
 from skerry.compile.tree import Needs
 from skerry.plan.lacks import plan_lacks
+from skerry.plan.secrets import plan_immutable, plan_secrets
 from skerry.plan.steps import (
     ActOnUnit,
     AnyStep,
@@ -103,12 +104,13 @@ def plan_node(
     """
     active = observed["manifest"]
     sends = _plan_images(desired, observed, images)
+    secrets, gone_secrets = plan_secrets(desired, observed)
     writes, conflicts = _plan_files(desired, observed, text_of)
     removes = _plan_removals(desired, observed)
     touched = {step.path for step in writes} | {step.path for step in removes}
     units = _plan_units(desired, observed, touched)
     reload_ = any(path.startswith(UNIT_FOLDERS) for path in touched)
-    steps: list[AnyStep] = [*sends, *writes, *removes]
+    steps: list[AnyStep] = [*sends, *secrets, *writes, *removes, *gone_secrets]
     if reload_:
         steps.append(ReloadSystemd())
     steps += units
@@ -122,6 +124,7 @@ def plan_node(
         missing=tuple(observed["missing"]) if steps else (),
         blockers=(
             *conflicts,
+            *plan_immutable(desired, observed),
             *plan_lacks(needs, observed["facts"]),
             *_plan_room(sends, observed),
         )

@@ -69,6 +69,35 @@ class RemoveFile(Step, frozen=True, kw_only=True, tag="remove-file"):
         return f"{self.path} comes back"
 
 
+class SendSecret(Step, frozen=True, kw_only=True, tag="send-secret"):
+    """A secret goes into the node's Podman store. `of` says which, and `name` is its name there,
+    which has a hash of the value in it, and not the value."""
+
+    of: str
+    name: str
+    why: str
+
+    def describe(self) -> str:
+        return f"secret {self.of} ({self.why})"
+
+    def describe_undo(self) -> str:
+        return f"the new value of secret {self.of} is removed"
+
+
+class RemoveSecret(Step, frozen=True, kw_only=True, tag="remove-secret"):
+    """A secret leaves the node's Podman store once the new generation is confirmed."""
+
+    of: str
+    name: str
+    why: str
+
+    def describe(self) -> str:
+        return f"remove secret {self.of} ({self.why})"
+
+    def describe_undo(self) -> str:
+        return f"secret {self.of} is still there"
+
+
 class ReloadSystemd(Step, frozen=True, kw_only=True, tag="daemon-reload"):
     """systemd reads its units again, because one of them changed."""
 
@@ -110,4 +139,13 @@ class RecordGeneration(Step, frozen=True, kw_only=True, tag="record"):
         return "the old generation stays active"
 
 
-AnyStep = SendImage | WriteFile | RemoveFile | ReloadSystemd | ActOnUnit | RecordGeneration
+AnyStep = (
+    SendImage
+    | SendSecret
+    | WriteFile
+    | RemoveFile
+    | RemoveSecret
+    | ReloadSystemd
+    | ActOnUnit
+    | RecordGeneration
+)

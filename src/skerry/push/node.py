@@ -1,15 +1,17 @@
-"""What a plan needs on a node, sent there in one exchange: the lock, blobs, images."""
+"""What a plan needs on a node, sent there in one exchange: the lock, blobs, secrets, images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from skerry.compile.secrets import PodmanSecret
 from skerry.compile.tree import Tree
 from skerry.edge.exchange import DEADLINE, OnEvent, Outgoing, exchange
 from skerry.edge.ssh import Link
 from skerry.edge.turn import Turn
+from skerry.model.secret_value import SecretValue
 from skerry.plan.plan import NodePlan
-from skerry.plan.steps import SendImage
+from skerry.plan.steps import SendImage, SendSecret
 
 
 def push_node(
@@ -22,7 +24,7 @@ def push_node(
     deadline: float = DEADLINE,
     on_event: OnEvent | None = None,
 ) -> int:
-    """Takes the node's lock and sends the missing blobs and images; nothing is switched yet.
+    """Takes the node's lock and sends what is missing there; nothing is switched yet.
 
     `archives` holds each image of the plan by id. Returns the bytes sent. Raises `NodeLocked`
     when another operator is at work, and what `exchange` raises.
@@ -30,7 +32,11 @@ def push_node(
     contents = {file.digest: file.content for file in tree.files.values()}
     blobs = [_blob(digest, contents[digest]) for digest in plan.missing]
     images = [step for step in plan.steps if isinstance(step, SendImage)]
-    streams = (*blobs, *(archives[step.image_id] for step in images))
+    streams = (
+        *blobs,
+        *secret_streams(plan, tree.secrets),
+        *(archives[step.image_id] for step in images),
+    )
     args = {
         "lock": turn.lock_request(),
         "compression": "zstd",
@@ -40,6 +46,34 @@ def push_node(
     }
     exchange(link, "push", args, streams=streams, deadline=deadline, on_event=on_event)
     return sum(max(stream.size, 0) for stream in streams)
+
+
+def push_secrets(
+    link: Link,
+    turn: Turn,
+    plan: NodePlan,
+    secrets: Mapping[str, PodmanSecret],
+    *,
+    deadline: float = DEADLINE,
+) -> int:
+    """Takes the node's lock and sends the secrets of the plan alone (a rollback needs no more)."""
+    streams = tuple(secret_streams(plan, secrets))
+    args = {"lock": turn.lock_request()}
+    exchange(link, "push", args, streams=streams, deadline=deadline)
+    return sum(stream.size for stream in streams)
+
+
+def secret_streams(plan: NodePlan, secrets: Mapping[str, PodmanSecret]) -> Iterator[Outgoing]:
+    """The values that the plan sends; they are revealed here and nowhere before."""
+    for step in plan.steps:
+        if isinstance(step, SendSecret):
+            value = secrets[step.name].value
+            assert value is not None
+            yield _secret(step.name, value)
+
+
+def _secret(name: str, value: SecretValue) -> Outgoing:
+    return Outgoing("secret", name, len(value.reveal()), lambda: iter((value.reveal(),)))
 
 
 def _blob(digest: str, content: bytes) -> Outgoing:

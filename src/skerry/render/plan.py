@@ -13,7 +13,9 @@ from skerry.plan.steps import (
     AnyStep,
     RecordGeneration,
     RemoveFile,
+    RemoveSecret,
     SendImage,
+    SendSecret,
     WriteFile,
 )
 from skerry.plan.unit_actions import UnitAction
@@ -22,6 +24,7 @@ from skerry.render.text import Palette, format_bytes, plural, visible
 # A new file is shown in full only on demand: its text is in the folder.
 _MARKS = {"add": ("+", "green"), "change": ("~", "yellow"), "restore": ("!", "magenta")}
 _DIFF_LIMIT = 60
+_SECRET_MARKS = {"new": "add", "changed": "change"}
 
 
 def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> str:
@@ -108,6 +111,12 @@ def _count_words(plan: Plan) -> list[str]:
     unit_words = [f"{units[action]} to {action.value}" for action in UnitAction if units[action]]
     if unit_words:
         words.append("units: " + ", ".join(unit_words))
+    secrets = sum(isinstance(step, SendSecret) for step in steps)
+    gone = sum(isinstance(step, RemoveSecret) for step in steps)
+    secret_words = [f"{secrets} to send"] if secrets else []
+    secret_words += [f"{gone} to remove"] if gone else []
+    if secret_words:
+        words.append("secrets: " + ", ".join(secret_words))
     if images:
         size = format_bytes(sum(step.size for step in images))
         words.append(f"{plural(len(images), 'image')} to send ({size} unpacked)")
@@ -118,7 +127,7 @@ def _by_workload(node: NodePlan) -> list[tuple[str, list[AnyStep]]]:
     groups: dict[str, list[AnyStep]] = {}
     for step in node.steps:
         name = ", ".join(step.workloads)
-        if name or isinstance(step, RecordGeneration):
+        if name or isinstance(step, RecordGeneration | RemoveSecret | SendSecret):
             groups.setdefault(name or "(the node itself)", []).append(step)
     return sorted(groups.items())
 
@@ -134,6 +143,11 @@ def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[st
         return lines
     if isinstance(step, RemoveFile):
         return [f"{indent}{palette.paint(f'- {step.path}', 'red')}  no longer wanted"]
+    if isinstance(step, SendSecret):
+        mark, colour = _MARKS[_SECRET_MARKS.get(step.why, "restore")]
+        return [f"{indent}{palette.paint(f'{mark} secret {step.of}', colour)}  {step.why}"]
+    if isinstance(step, RemoveSecret):
+        return [f"{indent}{palette.paint(f'- secret {step.of}', 'red')}  {step.why}"]
     if isinstance(step, ActOnUnit):
         return [f"{indent}{palette.paint(step.action.value, 'bold')} {step.unit}  {step.why}"]
     if isinstance(step, SendImage):

@@ -38,6 +38,7 @@ def render_pruned_line(nodes: Mapping[str, Pruned], *, is_dry: bool) -> str:
             for image_id, name in one.images.items()
         },
         image_bytes=sum(one.image_bytes for one in nodes.values()),
+        secrets=tuple(name for one in nodes.values() for name in one.secrets),
     )
     verb = "would go" if is_dry else "removed"
     return f"{verb}: {_words(total)} on {plural(len(nodes), 'node')}, {format_bytes(total.bytes)}"
@@ -62,5 +63,6 @@ def _words(pruned: Pruned) -> str:
         (len(pruned.generations), "generation"),
         (pruned.blobs, "blob"),
         (len(pruned.images), "image"),
+        (len(pruned.secrets), "secret"),
     )
     return ", ".join(plural(count, noun) for count, noun in counts if count)

@@ -15,6 +15,7 @@ from skerry.compile.runtimes.downward import (
     resource_container,
     resource_value,
 )
+from skerry.compile.runtimes.secret_keys import read_secret_keys
 from skerry.compile.runtimes.sources import Instance, Sources
 from skerry.compile.runtimes.values import Value, expand, text_value
 from skerry.errors import Problem
@@ -66,6 +67,10 @@ def _read_all(
     source: EnvFromSource, sources: Sources, problems: list[Problem]
 ) -> Iterator[tuple[str, Value]]:
     """The value of each key, by the key."""
+    if (secret := source.secret_ref) is not None:
+        origin = secret.origin.of("name")
+        keys = read_secret_keys(secret.name, sources, origin, problems, is_optional=secret.optional)
+        yield from ((key, (value,)) for key, value in keys.items())
     reference = source.config_map_ref
     if reference is None:
         return
@@ -95,6 +100,12 @@ def _try_look_up(
     assert source is not None
     if source.config_map_key_ref is not None:
         return _try_config_map_key(variable.name, source.config_map_key_ref, sources, problems)
+    if (selected := source.secret_key_ref) is not None:
+        origin = selected.origin.of("name")
+        keys = read_secret_keys(
+            selected.name, sources, origin, problems, is_optional=selected.optional
+        )
+        return (keys[selected.key],) if selected.key in keys else None
     if source.field_ref is not None:
         return field_value(source.field_ref, instance, sources, problems)
     if source.resource_field_ref is not None:

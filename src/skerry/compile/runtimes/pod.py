@@ -6,6 +6,8 @@ through ``PodmanArgs=``. Source: podman-systemd.unit(5), podman-run(1), podman-p
 
 from __future__ import annotations
 
+import msgspec
+
 from skerry.compile.lock import ResolvedImage
 from skerry.compile.runtimes.completion import compile_completion
 from skerry.compile.runtimes.environment import resolve_environment
@@ -14,6 +16,7 @@ from skerry.compile.runtimes.namespaces import Place, compile_place
 from skerry.compile.runtimes.ports import port_words
 from skerry.compile.runtimes.program import check_words, compile_program
 from skerry.compile.runtimes.quadlet import FOLDER, Section, quote_word, render_unit
+from skerry.compile.runtimes.secrets import check_secret_words, compile_secrets
 from skerry.compile.runtimes.security import compile_security
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
 from skerry.compile.runtimes.supervision import (
@@ -103,6 +106,8 @@ def _emit_container(
     security = compile_security(spec, container, image, problems)
     variables = resolve_environment(instance, container, sources, problems)
     problems += check_words(container, variables)
+    problems += check_secret_words(container, variables)
+    secrets = compile_secrets(instance, container, variables, (), sources, problems)
     what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
     unit: Section = [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]
     service: Section = [
@@ -122,6 +127,7 @@ def _emit_container(
                 *security.container,
                 *compile_program(container, variables),
                 *mounts.container,
+                *secrets.lines,
                 *_labels_and_annotations(instance, container),
             ],
         ),
@@ -145,8 +151,10 @@ def _emit_container(
     emitted.files[path] = _file(instance, sections)
     emitted.files.update(mounts.files)
     emitted.images[image.id] = container.image
-    emitted.units[f"{name}.service"] = _container_unit(
-        instance, container, image, path, mounts, sources, stamp
+    emitted.secrets.update(secrets.secrets)
+    found = _container_unit(instance, container, image, path, mounts, sources, stamp)
+    emitted.units[f"{name}.service"] = msgspec.structs.replace(
+        found, secrets=tuple(sorted(secrets.secrets))
     )
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from skerry.compile.runtimes.environment import Variable
 from skerry.compile.runtimes.quadlet import ARGUMENT_LIMIT, LINE_LIMIT, Section, quote_word
 from skerry.compile.runtimes.values import (
+    SecretKey,
     Value,
     expand,
     join_parts,
     json_list,
     quote_value_word,
+    secrets_of,
 )
 from skerry.errors import Problem
 from skerry.model.container import Container
@@ -22,20 +24,29 @@ from skerry.model.origin import Origin
 
 
 def compile_program(container: Container, variables: Mapping[str, Variable]) -> Section:
-    """The lines of [Container]. `$(NAME)` in `command` and `args` is the variable's value."""
+    """The lines of [Container]. `$(NAME)` in `command` and `args` is the variable's value.
+
+    Secret variables are not among them: `secrets.compile_secrets` has those."""
     lines: Section = []
     values = {name: variable.value for name, variable in variables.items()}
     if container.command:
-        words = json_list(expand(word, values) for word in container.command)
+        words = json_list(_visible(word, values) for word in container.command)
         lines.append(("PodmanArgs", f"--entrypoint {quote_value_word(words)}"))
     if container.args:
-        args = [quote_value_word(expand(word, values)) for word in container.args]
+        args = [quote_value_word(_visible(word, values)) for word in container.args]
         lines.append(("Exec", " ".join(args)))
     if container.working_dir is not None:
         lines.append(("PodmanArgs", f"--workdir {quote_word(container.working_dir)}"))
     for name, value in values.items():
+        if secrets_of(value):
+            continue
         lines.append(("Environment", quote_value_word(join_parts([f"{name}=", *value]))))
     return lines
+
+
+def _visible(word: str, values: Mapping[str, Value]) -> Value:
+    """The word without what is secret in it, which `check_secret_words` refuses."""
+    return tuple(part for part in expand(word, values) if not isinstance(part, SecretKey))
 
 
 def check_words(container: Container, variables: Mapping[str, Variable]) -> Iterator[Problem]:

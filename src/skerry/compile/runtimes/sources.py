@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from skerry.compile.lock import Lock
+from skerry.compile.secrets import KnownSecrets, PodmanSecret
 from skerry.compile.tree import File, Unit
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.configmap import ConfigMap
@@ -79,20 +80,23 @@ class OwnedFile(msgspec.Struct, frozen=True):
 
 
 class Emitted(msgspec.Struct, frozen=True):
-    """What an instance adds to its node's tree; `images` maps an id to the reference."""
+    """What an instance adds to its node's tree; `images` maps an id to the reference, `secrets`
+    are by their names in Podman's store."""
 
     files: dict[str, OwnedFile]
     units: dict[str, Unit]
     images: dict[str, str]
+    secrets: dict[str, PodmanSecret] = {}
 
 
 class Sources:
     """The cloud and its lock, which pods refer to; a ConfigMap's files are made once."""
 
-    def __init__(self, cloud: Cloud, lock: Lock) -> None:
+    def __init__(self, cloud: Cloud, lock: Lock, secrets: KnownSecrets | None = None) -> None:
         self.cloud = cloud
         self.lock = lock
         self.images = lock.images
+        self.secrets = secrets or KnownSecrets.unknown(cloud.secrets)
         self.config_maps: Mapping[str, ConfigMap] = cloud.config_maps
         self._files: dict[str, dict[str, OwnedFile]] = {}
 

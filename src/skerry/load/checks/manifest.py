@@ -8,10 +8,12 @@ from skerry.errors import Problem
 from skerry.load.checks.config import check_config_map
 from skerry.load.checks.kinds import check_kind
 from skerry.load.checks.pod import check_pod_spec
+from skerry.load.checks.secret import check_secret
 from skerry.model.cloud import WorkloadManifest, claim_templates_of, pod_of
 from skerry.model.configmap import ConfigMap
 from skerry.model.kinds import WORKLOAD_KINDS, Shared
 from skerry.model.metadata import Metadata
+from skerry.model.secret import Secret
 
 _WORKLOADS = tuple(WORKLOAD_KINDS.values())
 
@@ -21,6 +23,8 @@ def check_manifest(manifest: WorkloadManifest | Shared) -> list[Problem]:
     problems = list(_check_metadata(manifest.metadata))
     if isinstance(manifest, ConfigMap):
         problems += check_config_map(manifest)
+    elif isinstance(manifest, Secret):
+        problems += check_secret(manifest)
     if isinstance(manifest, _WORKLOADS):
         problems += check_kind(manifest)
         problems += check_pod_spec(pod_of(manifest)[1], claim_templates_of(manifest))
