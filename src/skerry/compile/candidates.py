@@ -47,6 +47,13 @@ def node_labels(name: str, node: Node, facts: NodeFacts | None) -> dict[str, str
     return {**{key: value for key, value in known.items() if value}, **node.all_labels(name)}
 
 
+def has_needs(spec: PodSpec) -> bool:
+    """Whether the pod may run on some nodes only, by their names and labels."""
+    affinity = spec.affinity.node_affinity
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    return bool(spec.node_name or spec.node_selector or required)
+
+
 def has_wishes(spec: PodSpec) -> bool:
     """Whether the pod says anything of nodes by their names and labels."""
     affinity = spec.affinity.node_affinity

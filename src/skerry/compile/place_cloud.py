@@ -3,8 +3,6 @@
 First all workloads are placed on all nodes that are listed; then what is on nodes that are away
 or cordoned goes to others, while everything else stays. So a drained or lost node moves what it
 had and nothing more, also where memory is short.
-
-Those that cannot choose come first, then the large ones: they are the hardest to find room for.
 """
 
 from __future__ import annotations

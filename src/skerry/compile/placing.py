@@ -1,6 +1,7 @@
 """The placing of workloads on the nodes that suit them: counts, numbers, volumes.
 
-Those that cannot choose come first, then the large ones: they are the hardest to find room for.
+Those that cannot choose come first, then those that may choose among few, then the large ones:
+they are the hardest to find room for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from skerry.compile.board import Ask, Board
-from skerry.compile.candidates import PLAIN_FIT, Fit, fit_node, has_wishes
+from skerry.compile.candidates import PLAIN_FIT, Fit, fit_node, has_needs, has_wishes
 from skerry.compile.held import Held
 from skerry.compile.lock import Lock
 from skerry.compile.memory import pod_memory
@@ -60,11 +61,21 @@ class Placing:
         self._has_taints = any(node.taints for node in cloud.nodes.values())
         self._old_claims = dict(self.claims)
 
-    def order_key(self, workload: Workload) -> tuple[bool, bool, int, str]:
-        """What the workloads are sorted by."""
+    def order_key(self, workload: Workload) -> tuple[bool, bool, bool, int, str]:
+        """What the workloads are sorted by.
+
+        Nothing of it depends on which nodes there are: one that goes changes no one's turn.
+        """
         has_claim = any(claim in self.claims for claim in self._all_claims(workload))
         is_free = workload.replicas is not None
-        return is_free, is_free and not has_claim, -pod_memory(workload.spec), workload.name
+        may_choose = not (workload.placement.nodes or has_needs(workload.spec))
+        return (
+            is_free,
+            is_free and not has_claim,
+            may_choose,
+            -pod_memory(workload.spec),
+            workload.name,
+        )
 
     def _all_claims(self, workload: Workload) -> list[str]:
         claims = list(shared_claims(workload))
