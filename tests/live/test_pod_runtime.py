@@ -104,6 +104,21 @@ def wait_restarts(node: PodNode, unit: str, least: int) -> None:
     wait_until(lambda: int(node.show(unit, "NRestarts")[0]) >= least, 30, f"{unit} again")
 
 
+@pytest.mark.honours(
+    "ObjectMeta.name",
+    "ObjectMeta.labels",
+    "PodSpec.containers",
+    "Container.name",
+    "Container.image",
+    "Container.command",
+    "ContainerPort.containerPort",
+    "ContainerPort.hostPort",
+    "ConfigMap.data",
+    "ConfigMapVolumeSource.name",
+    "Volume.name",
+    "VolumeMount.name",
+    "VolumeMount.mountPath",
+)
 def test_one_container_serves_its_config_map(running: PodNode) -> None:
     wait_until(lambda: running.fetch(8081) == "hello", 20, "the page")
     assert "skerry-web.0" in running.ssh("podman ps --format '{{.Names}}'").text.split()
@@ -122,6 +137,7 @@ def test_config_map_is_the_roots_and_cannot_be_written(running: PodNode) -> None
     assert seen.splitlines() == ["0:0:644", "no"]
 
 
+@pytest.mark.honours("ResourceRequirements.limits", "ResourceList.memory", "ResourceList.cpu")
 def test_limits_are_those_of_the_unit_that_holds_the_container(running: PodNode) -> None:
     size = str(48 * 1024 * 1024)
     wanted = ("MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "OOMPolicy")
@@ -142,6 +158,7 @@ def test_root_in_a_container_is_nobody_on_the_node(running: PodNode) -> None:
     assert maps["skerry-two.0.web"] != maps["skerry-web.0"]
 
 
+@pytest.mark.honours("Volume.emptyDir")
 def test_containers_of_a_pod_share_localhost_and_an_empty_dir(running: PodNode) -> None:
     wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
     for container in ("web", "side"):
@@ -207,6 +224,14 @@ def test_containers_of_a_pod_stop_side_by_side(node: PodNode) -> None:
     assert abs(ends[0] - ends[1]) < 1.5
 
 
+@pytest.mark.honours(
+    "EnvVar.name",
+    "EnvVar.value",
+    "Container.env",
+    "Container.command",
+    "Container.args",
+    "ObjectMeta.annotations",
+)
 @pytest.mark.parametrize("words", [NASTY, random_words()], ids=["nasty", "random"])
 def test_words_arrive_byte_for_byte(node: PodNode, words: list[str]) -> None:
     # What Podman does not pass on in a variable is an error of its own.
@@ -274,6 +299,9 @@ spec:
 """
 
 
+@pytest.mark.honours(
+    "HostPathVolumeSource.path", "HostPathVolumeSource.type", "VolumeMount.readOnly"
+)
 def test_host_paths_show_the_owners_of_the_node(node: PodNode) -> None:
     node.ssh("""mkdir '/srv/a $b%n "c'; echo x >/srv/file; chown 1000:1001 /srv/file""")
     node.ssh("""chmod 700 '/srv/a $b%n "c'; touch '/srv/a $b%n "c/f'""")
@@ -299,6 +327,7 @@ def test_missing_folder_is_named_and_waited_for(node: PodNode) -> None:
     node.wait_active("skerry-paths.0.service")
 
 
+@pytest.mark.honours("PodSpec.hostNetwork")
 def test_host_network_is_the_nodes_with_its_low_ports(node: PodNode) -> None:
     pod = WEB.replace("  containers:", "  hostNetwork: true\n  containers:")
     pod = pod.replace('"8080"', '"80"').replace("8080, hostPort: 8081", "80")
@@ -326,6 +355,7 @@ def test_log_has_both_streams_with_their_priorities(node: PodNode) -> None:
     assert (found["out"], found["err"], found["by-name"]) == ("6", "3", "6")
 
 
+@pytest.mark.honours("PodSpec.restartPolicy")
 def test_restart_policies(node: PodNode) -> None:
     base = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  restartPolicy: POLICY\n" \
         "  containers: [{name: c, image: IMAGE, command: [sh, -c, 'exit STATUS']}]\n"  # fmt: skip
