@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from http.client import HTTPConnection
 from pathlib import Path
 
+import msgspec
 from tests.kubernetes_schema import text_faults
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
 from tests.live.lab_harness import ssh, wait_until
@@ -32,6 +34,9 @@ rm -rf /etc/containers/systemd/* /etc/skerry /var/lib/skerry/volumes /srv/*
 systemctl daemon-reload
 systemctl reset-failed
 """
+
+_REVISION = re.compile(r"(skerry-[a-z0-9-]+\.\d+)-[0-9a-f]{8}(?![0-9a-z])")
+_REVISION_BYTES = re.compile(_REVISION.pattern.encode())
 
 
 class PodNode:
@@ -80,7 +85,7 @@ class PodNode:
         (self.folder / "cloud.yaml").write_text(f"name: pods\nnodes:\n{nodes}run:\n{places}")
         image = ResolvedImage(id=self.image_id, size=0, user=user)
         trees = compile_cloud(load_cloud(self.folder), Lock(images={BUSYBOX_IMAGE: image}))
-        return trees[self.node.name]
+        return without_revisions(trees[self.node.name])
 
     def start(self, config: str = PAGE, **manifests: str) -> Tree:
         """Compiles the manifests, puts the files on the node and starts all units."""
@@ -151,3 +156,29 @@ class PodNode:
             timeout,
             f"{' and '.join(units)} to be active",
         )
+
+
+def without_revisions(tree: Tree) -> Tree:
+    """The tree with names that a test knows beforehand: nothing is replaced side by side here."""
+
+    def plain(text: str) -> str:
+        return _REVISION.sub(r"\1", text)
+
+    units = {
+        plain(name): msgspec.structs.replace(
+            unit,
+            **{
+                field: tuple(map(plain, value)) if isinstance(value, tuple) else plain(value)
+                for field in ("files", "volumes", "after", "ready")
+                for value in [getattr(unit, field)]
+            },
+        )
+        for name, unit in tree.units.items()
+    }
+    files = {
+        plain(path): msgspec.structs.replace(
+            file, content=_REVISION_BYTES.sub(rb"\1", file.content)
+        )
+        for path, file in tree.files.items()
+    }
+    return msgspec.structs.replace(tree, units=units, files=files)

@@ -21,7 +21,7 @@ from skerry.observe.history import HistoryRow
 from skerry.observe.journal import Line, Source
 from skerry.observe.pruning import Pruned
 from skerry.observe.status import STATES, ReplicaStatus
-from skerry.plan.plan import NodePlan, Plan
+from skerry.plan.plan import NodePlan, Plan, Roll, Rolled
 from skerry.plan.steps import (
     ActOnUnit,
     RecordGeneration,
@@ -65,6 +65,18 @@ PLAN = Plan(
         "beta": NodePlan(node="beta", base=3, number=4),
     },
     unreachable={"attic": "no answer within 10 s"},
+    roll=Roll(
+        waves=(("alpha",),),
+        workloads={
+            "blog": Rolled(
+                order="stop-first",
+                reason="port 8080",
+                replicas=2,
+                max_unavailable=1,
+                max_surge=1,
+            )
+        },
+    ),
 )
 COMMON = """\
 `format` grows by one when a field changes its meaning or goes away; new fields may come at any
@@ -79,8 +91,9 @@ be. Every step has `workloads`, the names it happens for (empty: for the node it
 says which of these it is:"""
 APPLY_WORDS = """\
 `plan` is as above. `done` maps each node that was changed to the seconds of its phases, `failed`
-each that was not to its error (as in [errors.md](errors.md)); `seconds` are those of the whole
-run by phase."""
+each that was not to its error (as in [errors.md](errors.md)); `untouched` are those that are as
+they were because the roll stopped before, or behind a canary; `seconds` are those of the whole run
+by phase."""
 
 
 def render_plan_page() -> str:
@@ -99,6 +112,8 @@ def render_plan_page() -> str:
         lines += ["", f"### {kind.__struct_config__.tag}", "", _docstring(kind)]
         if table := output_table(kind, hidden=("workloads",)):
             lines += ["", *table]
+    for part in (Roll, Rolled):
+        lines += ["", f"### {part.__name__}", "", _docstring(part), "", *output_table(part)]
     lines += [
         "",
         "## skerry --json apply, skerry --json rollback",

@@ -45,9 +45,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def activate_node(
-    link: Link, turn: Turn, switch: Switch, *, on_event: OnEvent | None = None
+    link: Link,
+    turn: Turn,
+    switch: Switch,
+    *,
+    gives_lock_back: bool = True,
+    on_event: OnEvent | None = None,
 ) -> Outcome:
-    """Switches the node, waits until it is healthy, confirms, and gives the lock back.
+    """Switches the node, waits until it is healthy, confirms, and gives the lock back if told to.
 
     A connection that is lost meanwhile is made again and the switch rejoined. Raises
     `ActivationFailed` when the node went back to its old generation, with the end of each failed
@@ -58,7 +63,9 @@ def activate_node(
 
     def note(event: dict[str, Any]) -> None:
         if event["event"] == "phase":
-            seconds[str(event["name"])] = float(event.get("seconds", 0.0))
+            # A switch in stages has some phases more than once.
+            name = str(event["name"])
+            seconds[name] = seconds.get(name, 0.0) + float(event.get("seconds", 0.0))
         if on_event is not None:
             on_event(event)
 
@@ -83,11 +90,13 @@ def activate_node(
     try:
         result = exchange(link, "activate", args, deadline=SILENCE, on_event=note)
     except NodeUnreachable as error:
+        # It tells all from the beginning.
+        seconds.clear()
         result = _rejoin(link, turn, switch, error, note)
     if result.get("state") != "healthy":
         raise _failure(link, switch, result)
     started = time.monotonic()
-    _confirm(link, turn, switch)
+    _confirm(link, turn, switch, gives_lock_back=gives_lock_back)
     seconds["confirm"] = time.monotonic() - started
     return Outcome(seconds=seconds, notes=tuple(map(str, result.get("notes", ()))))
 
@@ -117,8 +126,8 @@ def _rejoin(
     )
 
 
-def _confirm(link: Link, turn: Turn, switch: Switch) -> None:
-    args = {"token": turn.token, "number": switch.number, "unlock": True}
+def _confirm(link: Link, turn: Turn, switch: Switch, *, gives_lock_back: bool) -> None:
+    args = {"token": turn.token, "number": switch.number, "unlock": gives_lock_back}
     try:
         exchange(link, "confirm", args)
     except NodeUnreachable:

@@ -14,17 +14,33 @@ from skerry.errors import ExitCode, UsageError
 @click.command()
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("-m", "--message", default="", help="Why: shown by `skerry history`.")
+@click.option(
+    "--canary",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Change the first N nodes of the roll only.",
+)
 @nodes_option
 @timeout_option
 @click.pass_obj
 def apply(
-    settings: Settings, nodes: tuple[str, ...], timeout: float, message: str, *, yes: bool
+    settings: Settings,
+    nodes: tuple[str, ...],
+    timeout: float,
+    message: str,
+    canary: int | None,
+    *,
+    yes: bool,
 ) -> int:
     """Make the nodes as the cloud folder says.
 
     Shows the plan, asks, sends what is missing, switches every node to a new generation, waits
     until its units are healthy, and confirms. A node that does not become healthy goes back to
     its old generation by itself.
+
+    Replicas are replaced as their workload's strategy says: where that is more than one node can
+    do at once, nodes follow each other in waves, and a node that fails stops the roll. With
+    --canary it stops after N nodes; another apply goes on.
 
     Exit codes: 0 done; 3 some node failed or was unreachable, the others were done; 5 somebody
     else is at work.
@@ -39,10 +55,13 @@ def apply(
         refuse_locked,
         switch_to,
     )
-    from skerry.cli.report import Report, activate_and_report
+    from skerry.cli.report import Report
+    from skerry.cli.rolling import roll_and_report
+    from skerry.edge.leases import Leases
     from skerry.edge.turn import begin_turn
     from skerry.errors import NodeError
     from skerry.load.lockfile import write_lock
+    from skerry.plan.roll import limit_roll
 
     phases = Phases()
     with phases.phase("load"):
@@ -56,6 +75,8 @@ def apply(
         mended = mend_interrupted(opened, turn, observed, timeout=timeout)
     with phases.phase("plan"):
         planned = plan_cloud(opened, observed)
+        if canary is not None:
+            planned = limit_roll(planned, canary)
     report = Report(settings, planned, phases)
     for name in mended:
         report.progress.show(name, "an interrupted change was brought to an end first", "yellow")
@@ -64,15 +85,18 @@ def apply(
         return report.finish()
     if not yes:
         _ask(settings, len(planned.changed))
-    with phases.phase("push"):
-        pushed = push_cloud(opened, turn, planned, timeout=timeout, progress=report.progress.show)
-    report.note_pushed(pushed)
-    switches = {
-        node.node: switch_to(opened.trees[node.node].manifest(), node)
-        for node in planned.changed
-        if not isinstance(pushed[node.node], NodeError)
-    }
-    activate_and_report(opened, turn, switches, report, timeout=timeout)
+    with Leases(turn, opened.link) as leases:
+        with phases.phase("push"):
+            pushed = push_cloud(
+                opened, turn, planned, leases, timeout=timeout, progress=report.progress.show
+            )
+        report.note_pushed(pushed)
+        switches = {
+            node.node: switch_to(opened.trees[node.node].manifest(), node)
+            for node in planned.changed
+            if not isinstance(pushed[node.node], NodeError)
+        }
+        roll_and_report(opened, turn, switches, report, leases, timeout=timeout)
     write_lock(opened.folder, opened.lock)
     return report.finish()
 

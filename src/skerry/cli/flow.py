@@ -1,4 +1,4 @@
-"""The flow's phases over all nodes: observe, plan, push, activate."""
+"""The flow's phases over all nodes: observe, plan, push. `rolling` has the last, activate."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from skerry.activate.node import SILENCE, Outcome, Switch, activate_node
+from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
 from skerry.edge.exchange import Event, exchange
 from skerry.edge.fan_out import fan_out
+from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn, try_unlock
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
 from skerry.observe.node import observe_node
@@ -116,7 +117,27 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
             plans[name] = plan_node(
                 tree.manifest(), answer, images, tree.text_of, tree.needs.values()
             )
-    return Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+    plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+    return order_plan(
+        opened, plan, {name: tree.manifest() for name, tree in opened.trees.items()}, observed
+    )
+
+
+def order_plan(
+    opened: OpenCloud,
+    plan: Plan,
+    desired: Mapping[str, wire.Manifest],
+    observed: Mapping[str, wire.Observed | NodeError],
+) -> Plan:
+    """The plan with its roll: which nodes follow which, and what follows what on each."""
+    if not plan.changed:
+        return plan
+    from skerry.compile.strategy import compile_strategies
+    from skerry.plan.roll import count_replicas, plan_roll
+
+    seen = {name: one for name, one in observed.items() if not isinstance(one, NodeError)}
+    strategies = compile_strategies(opened.cloud, count_replicas(desired.values()))
+    return plan_roll(plan, desired, seen, strategies)
 
 
 def blocked_node(name: str, error: NodeError) -> NodePlan:
@@ -126,9 +147,17 @@ def blocked_node(name: str, error: NodeError) -> NodePlan:
 
 
 def push_cloud(
-    opened: OpenCloud, turn: Turn, plan: Plan, *, timeout: float, progress: Progress
+    opened: OpenCloud,
+    turn: Turn,
+    plan: Plan,
+    leases: Leases,
+    *,
+    timeout: float,
+    progress: Progress,
 ) -> dict[str, int | NodeError]:
     """Takes the locks of all nodes to be changed and sends what they miss.
+
+    A node that has all is held by `leases` while others are being sent theirs.
 
     Returns the bytes sent per node. When one node is locked by somebody else the locks of all
     others are given back and `NodeLocked` is raised: nothing has been switched.
@@ -153,53 +182,38 @@ def push_cloud(
                 opened.trees[name],
                 archives,
                 deadline=max(timeout, 120.0) if wanted else timeout,
-                on_event=lambda event: progress(name, _words_of(event)),
+                on_event=lambda event: progress(name, words_of(event)),
             )
 
-        answers = fan_out(by_name, push)
-    give_back_unless_all(opened, turn, answers)
+        answers = fan_out(by_name, push, on_answer=holding(leases))
+    give_back_unless_all(opened, turn, leases, answers)
     return answers
 
 
-def activate_cloud(
-    opened: OpenCloud,
-    turn: Turn,
-    switches: Mapping[str, Switch],
-    *,
-    timeout: float,
-    progress: Progress,
-    on_answer: Callable[[str, Outcome | NodeError], None],
-) -> dict[str, Outcome | NodeError]:
-    """Switches the nodes, all in parallel; each is confirmed as soon as it is healthy."""
+def holding(leases: Leases) -> Callable[[str, int | NodeError], None]:
+    """What is to be called with each node's answer: one that is no error has taken the lock."""
 
-    def activate(name: str) -> Outcome:
-        return activate_node(
-            opened.link(name, timeout=timeout),
-            turn,
-            switches[name],
-            on_event=lambda event: progress(name, _words_of(event)),
-        )
+    def hold(name: str, answer: int | NodeError) -> None:
+        if not isinstance(answer, NodeError):
+            leases.hold(name)
 
-    answers = fan_out(switches, activate, on_answer=on_answer)
-    # A node that went back still holds our lock.
-    failed = [name for name, answer in answers.items() if isinstance(answer, NodeError)]
-    unlock_nodes(opened, turn, failed)
-    return answers
+    return hold
 
 
 def give_back_unless_all(
-    opened: OpenCloud, turn: Turn, answers: Mapping[str, int | NodeError]
+    opened: OpenCloud, turn: Turn, leases: Leases, answers: Mapping[str, int | NodeError]
 ) -> None:
     """Raises `NodeLocked` if a node is another operator's, with all locks of ours given back."""
     locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
     if locked:
-        held = [name for name, answer in answers.items() if not isinstance(answer, NodeError)]
-        unlock_nodes(opened, turn, held)
+        unlock_nodes(opened, turn, leases, leases.held)
         raise locked[0]
 
 
-def unlock_nodes(opened: OpenCloud, turn: Turn, names: list[str]) -> None:
+def unlock_nodes(opened: OpenCloud, turn: Turn, leases: Leases, names: list[str]) -> None:
     """Gives locks back as far as the nodes can be reached; the rest becomes stale by itself."""
+    for name in names:
+        leases.let_go(name)
     if names:
         fan_out(names, lambda name: try_unlock(opened.link(name, timeout=5), turn) or name)
 
@@ -218,7 +232,7 @@ def switch_to(manifest: wire.Manifest, node: NodePlan, *, rollback_of: int | Non
     )
 
 
-def _words_of(event: Event) -> str:
+def words_of(event: Event) -> str:
     """An event of the node program in a few words; empty where it is not worth showing.
 
     The times of the phases are in a node's last line; only what takes long has a line before.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from skerry.activate.node import CONFIRM_WITHIN, Outcome, Switch
-from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import Phases, activate_cloud
+from skerry.activate.node import Outcome
+from skerry.cli.flow import Phases
 from skerry.cli.main import Settings
 from skerry.cli.progress import Progress
-from skerry.edge.turn import Turn
 from skerry.errors import ExitCode, NodeError
 from skerry.plan.plan import Plan
 from skerry.render.errors import error_to_builtins, render_error
@@ -28,6 +26,7 @@ class Report:
         self.phases = phases
         self.failed: dict[str, NodeError] = {}
         self.done: dict[str, Outcome] = {}
+        self.untouched: list[str] = []
         self.bytes_sent = 0
         self.progress = Progress(list(plan.nodes), is_quiet=settings.json)
 
@@ -45,6 +44,12 @@ class Report:
                 self.note_failed(name, answer)
             else:
                 self.bytes_sent += answer
+
+    def note_wave(self, names: Sequence[str], index: int, count: int) -> None:
+        """A wave begins; said where there are several."""
+        if count > 1:
+            for name in names:
+                self.progress.show(name, f"wave {index + 1} of {count}", "dim")
 
     def note_answer(self, name: str, answer: Outcome | NodeError) -> None:
         """A node is done or has failed; said at once."""
@@ -69,6 +74,7 @@ class Report:
             print(json.dumps(self.to_builtins(), indent=2))
         else:
             self._print_unreachable()
+            self.print_untouched()
             print(self.last_line())
         bad = self.failed or self.plan.unreachable or self.plan.blocked
         return ExitCode.NODE_FAILED if bad else ExitCode.DONE
@@ -81,6 +87,9 @@ class Report:
             words = f"{plural(len(self.done), 'node')} changed"
             if self.failed:
                 words += f", {plural(len(self.failed), 'node')} failed ({', '.join(self.failed)})"
+            left = [*self.untouched, *self.plan.roll.left]
+            if left:
+                words += f", {len(left)} untouched ({', '.join(left)})"
             if self.plan.unreachable:
                 words += f", {len(self.plan.unreachable)} unreachable"
             if self.bytes_sent:
@@ -94,41 +103,26 @@ class Report:
             "plan": plan_to_builtins(self.plan),
             "done": {name: outcome.seconds for name, outcome in self.done.items()},
             "failed": {name: error_to_builtins(error) for name, error in self.failed.items()},
+            "untouched": [*self.untouched, *self.plan.roll.left],
             "bytes_sent": self.bytes_sent,
             "seconds": self.phases.seconds,
         }
+
+    def print_untouched(self) -> None:
+        """Which nodes an early end left as they were, and how to go on or back."""
+        done = ",".join(self.done)
+        back = f"; `skerry rollback -n {done}` takes back what is done" if done else ""
+        if self.untouched:
+            names = ", ".join(self.untouched)
+            words = f"the roll has stopped: {names} as before; mend what failed, then"
+        elif self.plan.roll.left and done:
+            words = f"canary: {', '.join(self.plan.roll.left)} as before; when {done} is well,"
+        else:
+            return
+        print(f"{words} `skerry apply` goes on{back}", file=sys.stderr)
 
     def _print_unreachable(self) -> None:
         if self.plan.changed:
             return
         for name, reason in self.plan.unreachable.items():
             print(f"{name}: unreachable: {reason}", file=sys.stderr)
-
-
-def activate_and_report(
-    opened: OpenCloud,
-    turn: Turn,
-    switches: Mapping[str, Switch],
-    report: Report,
-    *,
-    timeout: float,
-) -> None:
-    """Activates and says what happens; Ctrl-C leaves the nodes to undo what is unconfirmed."""
-    try:
-        with report.phases.phase("activate"):
-            activate_cloud(
-                opened,
-                turn,
-                switches,
-                timeout=timeout,
-                progress=report.progress.show,
-                on_answer=report.note_answer,
-            )
-    except KeyboardInterrupt:
-        open_ends = [name for name in switches if name not in {**report.done, **report.failed}]
-        print(
-            f"interrupted: {', '.join(open_ends) or 'no node'} not confirmed; "
-            f"within {CONFIRM_WITHIN:g} s each goes back to its old generation by itself",
-            file=sys.stderr,
-        )
-        raise

@@ -36,8 +36,10 @@ def rollback(
     """
     from skerry.cli.cloud import open_cloud, operator_name
     from skerry.cli.flow import Phases, refuse_locked, switch_to
-    from skerry.cli.report import Report, activate_and_report
+    from skerry.cli.report import Report
+    from skerry.cli.rolling import roll_and_report
     from skerry.cli.rolling_back import Older, lock_nodes, plan_rollback, read_older_generations
+    from skerry.edge.leases import Leases
     from skerry.edge.turn import begin_turn
 
     phases = Phases()
@@ -50,7 +52,7 @@ def rollback(
             {name: found.observed for name, found in older.items() if isinstance(found, Older)}
         )
     with phases.phase("plan"):
-        planned = plan_rollback(opened.cloud.name, older)
+        planned = plan_rollback(opened, older)
     report = Report(settings, planned, phases)
     report.show_plan()
     if not planned.changed:
@@ -61,14 +63,16 @@ def rollback(
         raise click.exceptions.Exit(ExitCode.DONE)
     words = message or (f"rollback to {number}" if number else "rollback")
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
-    with phases.phase("lock"):
-        locked = lock_nodes(opened, turn, [node.node for node in planned.changed], timeout=timeout)
-    report.note_pushed(locked)
-    switches = {
-        node.node: switch_to(found.desired, node, rollback_of=found.number)
-        for node in planned.changed
-        if isinstance(found := older[node.node], Older)
-        and not isinstance(locked[node.node], NodeError)
-    }
-    activate_and_report(opened, turn, switches, report, timeout=timeout)
+    with Leases(turn, opened.link) as leases:
+        changed = [node.node for node in planned.changed]
+        with phases.phase("lock"):
+            locked = lock_nodes(opened, turn, leases, changed, timeout=timeout)
+        report.note_pushed(locked)
+        switches = {
+            node.node: switch_to(found.desired, node, rollback_of=found.number)
+            for node in planned.changed
+            if isinstance(found := older[node.node], Older)
+            and not isinstance(locked[node.node], NodeError)
+        }
+        roll_and_report(opened, turn, switches, report, leases, timeout=timeout)
     return report.finish()

@@ -8,9 +8,10 @@ from typing import cast
 import msgspec
 
 from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import blocked_node, give_back_unless_all
+from skerry.cli.flow import blocked_node, give_back_unless_all, holding, order_plan
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
+from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn
 from skerry.errors import NodeError, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
@@ -87,7 +88,7 @@ def _read_history(opened: OpenCloud, name: str, *, timeout: float) -> list[wire.
     return cast("list[wire.Generation]", answer["generations"])
 
 
-def plan_rollback(cloud: str, older: Mapping[str, Older | NodeError]) -> Plan:
+def plan_rollback(opened: OpenCloud, older: Mapping[str, Older | NodeError]) -> Plan:
     """The plan that brings the older generations back; what a node no longer has blocks it."""
     plans: dict[str, NodePlan] = {}
     unreachable: dict[str, str] = {}
@@ -98,11 +99,19 @@ def plan_rollback(cloud: str, older: Mapping[str, Older | NodeError]) -> Plan:
             plans[name] = blocked_node(name, found)
         else:
             plans[name] = _plan_older(found)
-    return Plan(cloud=cloud, nodes=plans, unreachable=unreachable)
+    plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+    known = {name: one for name, one in older.items() if isinstance(one, Older)}
+    # The folder says how its workloads are rolled, whichever version of them.
+    return order_plan(
+        opened,
+        plan,
+        {name: one.desired for name, one in known.items()},
+        {name: one.observed for name, one in known.items()},
+    )
 
 
 def lock_nodes(
-    opened: OpenCloud, turn: Turn, names: list[str], *, timeout: float
+    opened: OpenCloud, turn: Turn, leases: Leases, names: list[str], *, timeout: float
 ) -> dict[str, int | NodeError]:
     """Takes the nodes' locks; raises `NodeLocked`, with all given back, when one is taken."""
 
@@ -111,8 +120,8 @@ def lock_nodes(
         exchange(link, "lock", {"lock": turn.lock_request()}, deadline=timeout)
         return 0
 
-    answers = fan_out(names, lock)
-    give_back_unless_all(opened, turn, answers)
+    answers = fan_out(names, lock, on_answer=holding(leases))
+    give_back_unless_all(opened, turn, leases, answers)
     return answers
 
 

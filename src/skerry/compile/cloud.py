@@ -9,6 +9,7 @@ import msgspec
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
 from skerry.compile.place_cloud import Placements, place_cloud
+from skerry.compile.revision import revision_of, set_pace
 from skerry.compile.runtimes.environment import has_node_fields
 from skerry.compile.runtimes.kind import emit_kind
 from skerry.compile.runtimes.mounts import needed_kernel
@@ -16,8 +17,9 @@ from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import replica_workload
 from skerry.compile.secrets import KnownSecrets
+from skerry.compile.strategy import why_not_beside
 from skerry.compile.tree import Needs, Tree
-from skerry.errors import CloudInvalid
+from skerry.errors import CloudInvalid, Problem
 from skerry.model.cloud import Cloud, Workload
 
 
@@ -56,13 +58,26 @@ def compile_cloud(
                         ordinal=ordinal,
                         node=key[1],
                     )
-                    emitted[key] = instance, emit_kind(instance, sources, problems)
+                    emitted[key] = emit_instance(instance, sources, problems)
                 problems += claims[node].add(*emitted[key])
                 claims[node].tree.needs[workload.name] = needs_of(workload, lock)
     if problems:
         unique = dict.fromkeys(problems)
         raise CloudInvalid(sorted(unique, key=lambda one: (one.file, one.line, one.column)))
     return {name: claims[name].tree for name in names}
+
+
+def emit_instance(
+    instance: Instance, sources: Sources, problems: list[Problem]
+) -> tuple[Instance, Emitted]:
+    """What a replica adds to its node; where two versions of it may run there, with a revision."""
+    emitted = emit_kind(instance, sources, problems)
+    if not why_not_beside(instance.workload, sources.cloud):
+        instance = msgspec.structs.replace(instance, revision=revision_of(emitted))
+        # Its problems are the same ones again.
+        emitted = emit_kind(instance, sources, [])
+    set_pace(emitted, instance.workload)
+    return instance, emitted
 
 
 def needs_of(workload: Workload, lock: Lock) -> Needs:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from skerry.compile.lock import ResolvedImage
+from skerry.compile.revision import renamed, without_revision
 from skerry.compile.tree import Needs
 from skerry.plan.lacks import plan_lacks
 from skerry.plan.secrets import plan_immutable, plan_secrets
@@ -61,7 +62,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     def undo_actions(self) -> list[wire.UnitAction]:
         """The actions that follow when the old files are back, in order."""
         return [
-            {"verb": step.undo.value, "unit": step.unit, "stage": 0}
+            {"verb": step.undo.value, "unit": step.unit, "stage": step.stage}
             for step in reversed(self.steps)
             if isinstance(step, ActOnUnit) and step.undo is not UnitAction.NONE
         ]
@@ -71,12 +72,38 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
         return [step.describe() for step in self.steps if not isinstance(step, ReloadSystemd)]
 
 
+class Rolled(msgspec.Struct, frozen=True, kw_only=True):
+    """How a workload is rolled in this plan; the numbers are of replicas."""
+
+    order: str
+    reason: str
+    replicas: int
+    max_unavailable: int
+    max_surge: int
+
+
+class Roll(msgspec.Struct, frozen=True, kw_only=True):
+    """The order of a plan.
+
+    `waves` are the nodes that change, each wave begun when the one before is healthy and
+    confirmed. `workloads` are those of which replicas are replaced, by name; `notes` say where
+    an order that was asked for cannot be kept. `left` are nodes that would change too, but are
+    left as they are this time: behind a canary.
+    """
+
+    waves: tuple[tuple[str, ...], ...] = ()
+    left: tuple[str, ...] = ()
+    workloads: dict[str, Rolled] = {}
+    notes: tuple[str, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of a whole cloud; `unreachable` maps a node to the reason."""
 
     cloud: str
     nodes: dict[str, NodePlan]
     unreachable: dict[str, str] = {}
+    roll: Roll = Roll()
 
     @property
     def changed(self) -> list[NodePlan]:
@@ -182,6 +209,7 @@ def _plan_files(
 ) -> tuple[list[WriteFile], list[str]]:
     active = observed["manifest"]
     owned = active["files"] if active else {}
+    replaced = {without_revision(path): path for path in owned if path not in desired["files"]}
     users = _users_of_files(desired)
     steps: list[WriteFile] = []
     conflicts: list[str] = []
@@ -199,6 +227,8 @@ def _plan_files(
         kind: Literal["add", "change", "restore"] = "change"
         if path not in owned:
             kind, why = "add", "new"
+            if (before := replaced.get(without_revision(path))) is not None:
+                why, there = "changed", observed["on_disk"].get(before)
         elif owned[path] == entry:
             gone = there is not None and there["kind"] == "absent"
             kind = "restore"
@@ -212,7 +242,7 @@ def _plan_files(
                 path=path,
                 kind=kind,
                 why=why,
-                old=there["text"] if there is not None else None,
+                old=renamed(there["text"], path) if there is not None else None,
                 new=text_of(path),
                 workloads=tuple(users.get(path, ())),
             )

@@ -40,6 +40,8 @@ class SendImage(Step, frozen=True, kw_only=True, tag="send-image"):
 class WriteFile(Step, frozen=True, kw_only=True, tag="write-file"):
     """A file is made or replaced; `old` and `new` are its texts where it is text.
 
+    A unit's file that is new with its revision takes the place of another one: `old` is that
+    one's text, with its name as it will be.
     `why` tells a file that somebody changed on the node from one that changed in the folder.
     """
 

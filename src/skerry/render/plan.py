@@ -40,8 +40,12 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
             lines += [f"    {line}" for line in more]
         lines += [f"  {palette.paint('note:', 'yellow')} {note}" for note in node.notes]
         for workload, steps in _by_workload(node):
-            lines.append(f"  {palette.paint(workload, 'cyan')}")
+            lines.append(f"  {palette.paint(workload, 'cyan')}{_order_words(plan, workload)}")
+            stage = 0
             for step in steps:
+                if isinstance(step, ActOnUnit) and step.stage > stage:
+                    stage = step.stage
+                    lines.append(f"    {palette.paint('then, when that is healthy', 'dim')}")
                 lines += _step_lines(step, palette, is_verbose=is_verbose)
         lines.append("")
     for name, reason in plan.unreachable.items():
@@ -50,8 +54,37 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
         )
     if plan.unreachable:
         lines.append("")
+    lines += _roll_lines(plan, palette)
     lines.append(render_counts(plan))
     return "\n".join(lines)
+
+
+def _order_words(plan: Plan, workload: str) -> str:
+    """How a workload's replicas are replaced; empty where none is."""
+    rolled = plan.roll.workloads.get(workload)
+    if rolled is None:
+        return ""
+    return f"  {rolled.order}" + (f": {rolled.reason}" if rolled.reason else "")
+
+
+def _roll_lines(plan: Plan, palette: Palette) -> list[str]:
+    """The order of the nodes, where there is one, and why."""
+    roll, lines = plan.roll, []
+    if len(roll.waves) > 1:
+        order = ", then ".join(" and ".join(wave) for wave in roll.waves)
+        lines.append(f"{palette.paint(f'in {len(roll.waves)} waves:', 'bold')} {order}")
+        for name, rolled in roll.workloads.items():
+            if rolled.order == "start-first":
+                words = f"at most {rolled.max_surge} beyond its {rolled.replicas}"
+            else:
+                words = f"at most {rolled.max_unavailable} of {rolled.replicas} down"
+            if rolled.replicas > 1:
+                lines.append(f"  {palette.paint(name, 'cyan')}  {words} at a time")
+    lines += [f"{palette.paint('note:', 'yellow')} {note}" for note in roll.notes]
+    if roll.left:
+        left = ", ".join(roll.left)
+        lines.append(f"{palette.paint('canary:', 'yellow')} {left} would change too, but not now")
+    return [*lines, ""] if lines else []
 
 
 def render_counts(plan: Plan) -> str:
@@ -89,6 +122,7 @@ def plan_to_builtins(plan: Plan) -> dict[str, object]:
         "format": 1,
         "cloud": plan.cloud,
         "changes": sum(len(node.steps) for node in plan.changed),
+        "roll": msgspec.to_builtins(plan.roll),
         "nodes": nodes,
         "unreachable": dict(plan.unreachable),
     }
@@ -138,7 +172,8 @@ def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[st
         mark, colour = _MARKS[step.kind]
         lines = [f"{indent}{palette.paint(f'{mark} {step.path}', colour)}  {step.why}"]
         # Without the new text (a rollback: it is on the node) there is nothing to compare.
-        if step.new is not None and (step.kind != "add" or is_verbose):
+        is_compared = step.kind != "add" or step.old is not None or is_verbose
+        if step.new is not None and is_compared:
             lines += _diff_lines(step.old or "", step.new, palette)
         return lines
     if isinstance(step, RemoveFile):

@@ -24,12 +24,15 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     The replicas of a StatefulSet and the runs of a Job are not equal: theirs counts all of them.
     `node` is empty where nothing depends on it: replicas with the same ordinal are equal then.
+    `revision` tells it from other versions of itself, which may run beside it; empty where they
+    may not.
     """
 
     cloud: str
     workload: Workload
     ordinal: int
     node: str = ""
+    revision: str = ""
 
     @property
     def name(self) -> str:
@@ -37,7 +40,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
         The parts are DNS labels and so have no dot: no two names can be equal.
         """
-        return f"skerry-{self.workload.name}.{self.ordinal}"
+        tail = f"-{self.revision}" if self.revision else ""
+        return f"skerry-{self.workload.name}.{self.ordinal}{tail}"
 
     @property
     def pod_name(self) -> str:

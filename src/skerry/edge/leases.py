@@ -1,0 +1,62 @@
+"""Locks that are held while something else takes its time: renewed, so that none becomes stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+
+from skerry.edge.exchange import exchange
+from skerry.edge.fan_out import fan_out
+from skerry.edge.ssh import Link
+from skerry.edge.turn import Turn
+
+# A lock lasts 120 s after its last renewal: two renewals may fail.
+RENEW_EVERY = 35.0
+
+
+class Leases:
+    """The locks that a turn holds; a thread renews them for as long as the block lasts.
+
+    A lock that cannot be renewed is left: what is done under it next says that it was lost.
+    """
+
+    def __init__(
+        self, turn: Turn, link_of: Callable[[str], Link], *, every: float = RENEW_EVERY
+    ) -> None:
+        self._turn = turn
+        self._link_of = link_of
+        self._every = every
+        self._names: dict[str, None] = {}
+        self._guard = Lock()
+        self._is_over = Event()
+
+    def __enter__(self) -> Leases:
+        Thread(target=self._renew, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+
+    @property
+    def held(self) -> list[str]:
+        """The nodes whose locks are held."""
+        with self._guard:
+            return list(self._names)
+
+    def hold(self, node: str) -> None:
+        """The node's lock was taken."""
+        with self._guard:
+            self._names[node] = None
+
+    def let_go(self, node: str) -> None:
+        """The node's lock was given back, or is somebody else's matter now."""
+        with self._guard:
+            self._names.pop(node, None)
+
+    def _renew(self) -> None:
+        while not self._is_over.wait(self._every):
+            fan_out(self.held, self._renew_one)
+
+    def _renew_one(self, node: str) -> bool:
+        exchange(self._link_of(node), "renew", {"token": self._turn.token}, deadline=20.0)
+        return True

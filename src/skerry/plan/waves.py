@@ -1,0 +1,180 @@
+"""Which nodes are switched together and which one after another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from skerry.compile.strategy import Strategy
+from skerry.plan.changes import Change
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A node and what changes there."""
+
+    node: str
+    changes: tuple[Change, ...]
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """How many replicas of a workload may be `down` at a time, and how many run beyond them."""
+
+    down: int
+    surge: int
+
+
+# How many replicas of a workload a node may replace at a time.
+Granted = dict[str, int]
+Waves = tuple[tuple[str, ...], ...]
+
+
+def plan_waves(
+    nodes: Sequence[Wanted], strategies: Mapping[str, Strategy], budgets: Mapping[str, Budget]
+) -> tuple[Waves, dict[str, Granted], tuple[str, ...]]:
+    """The waves, what each node is granted, and notes on orders that cannot be kept.
+
+    A node is in the first wave in which it neither has to wait for another one nor takes more of
+    a workload than is left. Nodes that wait for each other in a circle go one by one.
+    """
+    waits = _waits(nodes, strategies)
+    waves: list[tuple[str, ...]] = []
+    granted: dict[str, Granted] = {}
+    notes: list[str] = []
+    remaining = list(nodes)
+    while remaining:
+        left = {node.node for node in remaining}
+        free = [node for node in remaining if not waits[node.node].keys() & left]
+        if not free:
+            free = [_one_of_a_circle(remaining, waits)]
+            broken = waits[free[0].node]
+            notes += [broken[name] for name in sorted(broken.keys() & left)]
+        wave = _fill(free, budgets, granted)
+        waves.append(tuple(wave))
+        remaining = [node for node in remaining if node.node not in wave]
+    return tuple(waves), granted, tuple(dict.fromkeys(notes))
+
+
+def _one_of_a_circle(nodes: Sequence[Wanted], waits: Mapping[str, Mapping[str, str]]) -> Wanted:
+    """One of nodes that wait for each other; each of the given ones waits for another."""
+    by_name = {node.node: node for node in nodes}
+    name, seen = nodes[0].node, set[str]()
+    while name not in seen:
+        seen.add(name)
+        name = min(waits[name].keys() & by_name.keys())
+    return by_name[name]
+
+
+def _fill(
+    nodes: Sequence[Wanted], budgets: Mapping[str, Budget], granted: dict[str, Granted]
+) -> list[str]:
+    """The nodes of one wave; what they are granted goes to `granted`."""
+    left: dict[tuple[str, str], int] = {}
+    for workload, budget in budgets.items():
+        left[workload, "replace"], left[workload, "beside"] = budget.down, budget.surge
+    wave = []
+    for node in nodes:
+        needs: dict[tuple[str, str], int] = {}
+        for change in node.changes:
+            if change.workload in budgets and _costs(change):
+                key: tuple[str, str] = (change.workload, change.kind)
+                needs[key] = needs.get(key, 0) + 1
+        if any(left[key] < 1 for key in needs):
+            continue
+        grant = {key: min(count, left[key]) for key, count in needs.items()}
+        for key, count in grant.items():
+            left[key] -= count
+        granted[node.node] = {
+            workload: min(count for (name, _), count in grant.items() if name == workload)
+            for workload, _ in grant
+        }
+        wave.append(node.node)
+    return wave
+
+
+def _costs(change: Change) -> bool:
+    """Whether the change takes something from a budget: what is down already cannot go down."""
+    return change.kind == "beside" or (change.kind == "replace" and change.is_up)
+
+
+def _waits(
+    nodes: Sequence[Wanted], strategies: Mapping[str, Strategy]
+) -> dict[str, dict[str, str]]:
+    """For each node those that it has to wait for, and what it means if it cannot."""
+    waits: dict[str, dict[str, str]] = {node.node: {} for node in nodes}
+    found: dict[str, list[tuple[str, Change]]] = {}
+    for node in nodes:
+        for change in node.changes:
+            found.setdefault(change.workload, []).append((node.node, change))
+    for workload, changes in sorted(found.items()):
+        strategy = strategies.get(workload)
+        if strategy is None:
+            continue
+        for first, then, note in _orders(workload, changes, strategy):
+            if first != then:
+                waits[then].setdefault(first, note)
+    return waits
+
+
+def _orders(
+    workload: str, changes: list[tuple[str, Change]], strategy: Strategy
+) -> Iterable[tuple[str, str, str]]:
+    """Pairs of nodes of which the first has to be done before the other, with the note."""
+    made = [(node, one.replica) for node, one in changes if one.kind == "create"]
+    gone = [(node, one.replica) for node, one in changes if one.kind == "remove"]
+    if strategy.is_numbered:
+        yield from _numbered_orders(workload, changes, strategy)
+        for old, number in gone:
+            for new, other in made:
+                if number == other:
+                    yield old, new, f"{workload}: number {number} is made before the old one goes"
+        return
+    for new, _ in made:
+        for old, _ in gone:
+            if strategy.at_once:
+                yield old, new, f"{workload}: an old replica is not down before a new one starts"
+            else:
+                yield new, old, f"{workload}: a replica goes from {old} before it is up on {new}"
+    if strategy.at_once:
+        for node, one in changes:
+            if one.kind == "replace":
+                for old, _ in gone:
+                    yield old, node, f"{workload}: an old replica is not down before a new starts"
+
+
+def _numbered_orders(
+    workload: str, changes: list[tuple[str, Change]], strategy: Strategy
+) -> Iterable[tuple[str, str, str]]:
+    note = f"{workload}: the order of its numbers is not kept: a node changes as a whole"
+    sequence = in_order(changes, strategy)
+    for before, after in pairwise(sequence):
+        yield before[0], after[0], note
+    # As many may be down as the budget says, so the one that far ahead has to be done.
+    replaced = [node for node, one in _highest_first(changes, "replace")]
+    step = strategy.max_unavailable
+    for first, then in zip(replaced, replaced[step:], strict=False):
+        yield first, then, note
+    for node in replaced[:step] if sequence else ():
+        yield sequence[-1][0], node, note
+
+
+def in_order(changes: Sequence[tuple[str, Change]], strategy: Strategy) -> list[tuple[str, Change]]:
+    """The replicas that are made or removed one after another; none where all go at once.
+
+    As Kubernetes does it: those that are missing are made, the lowest number first; then those
+    that are too many are removed, the highest first.
+    """
+    if not strategy.is_ordered:
+        return []
+    made = [pair for pair in changes if pair[1].kind == "create"]
+    return [
+        *sorted(made, key=lambda pair: pair[1].replica),
+        *_highest_first(changes, "remove"),
+    ]
+
+
+def _highest_first(changes: Sequence[tuple[str, Change]], kind: str) -> list[tuple[str, Change]]:
+    return sorted(
+        (pair for pair in changes if pair[1].kind == kind), key=lambda pair: -pair[1].replica
+    )
