@@ -67,6 +67,10 @@ class OpenCloud:
             self._secrets, self.lock = read_secrets(self.folder, self.cloud, self.lock)
         return self._secrets
 
+    def forget_secrets(self) -> None:
+        """Has trees made without the values of secrets: nothing is decrypted."""
+        self._secrets = KnownSecrets.unknown(self.cloud.secrets)
+
     def resolve_images(self) -> None:
         """Looks up the ids of all images in the operator's own store; the lock holds the rest."""
         from skerry.push.images import resolve_images

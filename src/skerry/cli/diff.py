@@ -38,9 +38,9 @@ def diff(
     """Show how the nodes differ from the folder: each difference with what is expected, what is
     there, and what to do about it. Nothing is touched.
 
-    Compared are files (content, mode, owner), images by id, units (running; started at boot),
-    and of each running container its image, its published ports with something listening behind
-    them, and its variables. With --activated the nodes are compared with their own records, and
+    Compared are files (content, mode, owner), images by id, secrets by the version of their
+    values, units (running; started at boot), and of each running container its image, its
+    published ports with something listening behind them, and its variables. With --activated the nodes are compared with their own records, and
     variables are not compared: drift is what somebody changed by hand.
 
     Exit codes: 0 no difference; 4 some difference, also where some node was unreachable; 3 no

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 import click
 
@@ -31,14 +32,21 @@ def rollback(
 
     Without NUMBER, the latest change is undone: the nodes that took part in it go back to the
     generation before. With NUMBER, each node goes back to its own generation of that number (see
-    `skerry history`). Contents and images are on the nodes already; nothing is sent. The next
-    `skerry apply` makes the nodes as the folder says again.
+    `skerry history`). Contents and images are on the nodes already; nothing is sent but secrets
+    that a node no longer has, where the folder still has their values. The next `skerry apply`
+    makes the nodes as the folder says again.
     """
     from skerry.cli.cloud import open_cloud, operator_name
     from skerry.cli.flow import Phases, refuse_locked, switch_to
     from skerry.cli.report import Report
     from skerry.cli.rolling import roll_and_report
-    from skerry.cli.rolling_back import Older, lock_nodes, plan_rollback, read_older_generations
+    from skerry.cli.rolling_back import (
+        Older,
+        lock_nodes,
+        plan_rollback,
+        read_older_generations,
+        read_own_secrets,
+    )
     from skerry.edge.leases import Leases
     from skerry.edge.turn import begin_turn
 
@@ -52,7 +60,8 @@ def rollback(
             {name: found.observed for name, found in older.items() if isinstance(found, Older)}
         )
     with phases.phase("plan"):
-        planned = plan_rollback(opened, older)
+        secrets = cache(lambda: read_own_secrets(opened))
+        planned = plan_rollback(opened, older, secrets)
     report = Report(settings, planned, phases)
     report.show_plan()
     if not planned.changed:
@@ -64,9 +73,10 @@ def rollback(
     words = message or (f"rollback to {number}" if number else "rollback")
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
     with Leases(turn, opened.link) as leases:
-        changed = [node.node for node in planned.changed]
         with phases.phase("lock"):
-            locked = lock_nodes(opened, turn, leases, changed, timeout=timeout)
+            locked = lock_nodes(
+                opened, turn, leases, planned.changed, secrets, timeout=timeout
+            )
         report.note_pushed(locked)
         switches = {
             node.node: switch_to(found.desired, node, rollback_of=found.number)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import msgspec
 
 from skerry.cli.cloud import OpenCloud
 from skerry.cli.flow import blocked_node, give_back_unless_all, holding, order_plan
+from skerry.compile.cloud import compile_cloud
+from skerry.compile.secrets import PodmanSecret
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn
-from skerry.errors import NodeError, NodeUnreachable, UsageError
+from skerry.errors import CloudInvalid, NodeError, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
-from skerry.plan.steps import SendImage
+from skerry.plan.steps import SendImage, SendSecret
+from skerry.push.node import push_secrets
 from skerry_node import wire
 
 
@@ -88,8 +91,16 @@ def _read_history(opened: OpenCloud, name: str, *, timeout: float) -> list[wire.
     return cast("list[wire.Generation]", answer["generations"])
 
 
-def plan_rollback(opened: OpenCloud, older: Mapping[str, Older | NodeError]) -> Plan:
-    """The plan that brings the older generations back; what a node no longer has blocks it."""
+def plan_rollback(
+    opened: OpenCloud,
+    older: Mapping[str, Older | NodeError],
+    secrets: Callable[[], Mapping[str, PodmanSecret]] = dict,
+) -> Plan:
+    """The plan that brings the older generations back; what a node no longer has blocks it.
+
+    But for secrets whose values the operator has: `secrets` gives these, by their names on a
+    node, and is asked only when a node lacks one.
+    """
     plans: dict[str, NodePlan] = {}
     unreachable: dict[str, str] = {}
     for name, found in older.items():
@@ -98,7 +109,7 @@ def plan_rollback(opened: OpenCloud, older: Mapping[str, Older | NodeError]) -> 
         elif isinstance(found, NodeError):
             plans[name] = blocked_node(name, found)
         else:
-            plans[name] = _plan_older(found)
+            plans[name] = _plan_older(found, secrets)
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
     known = {name: one for name, one in older.items() if isinstance(one, Older)}
     # The folder says how its workloads are rolled, whichever version of them.
@@ -110,22 +121,53 @@ def plan_rollback(opened: OpenCloud, older: Mapping[str, Older | NodeError]) -> 
     )
 
 
+def read_own_secrets(opened: OpenCloud) -> dict[str, PodmanSecret]:
+    """All secrets whose values the operator has, by their names on a node.
+
+    Raises `SecretUnreadable` where the operator can read none.
+    """
+    from skerry.cli.secret_values import read_all_secrets
+
+    known = read_all_secrets(opened.folder, opened.cloud, opened.lock)
+    found = known.all_secrets()
+    try:
+        trees = compile_cloud(opened.cloud, opened.lock, secrets=known)
+    except CloudInvalid:
+        # Of a folder that cannot be applied now the keys of Secrets are known all the same.
+        return found
+    for tree in trees.values():
+        found |= {name: one for name, one in tree.secrets.items() if one.value is not None}
+    return found
+
+
 def lock_nodes(
-    opened: OpenCloud, turn: Turn, leases: Leases, names: list[str], *, timeout: float
+    opened: OpenCloud,
+    turn: Turn,
+    leases: Leases,
+    plans: Iterable[NodePlan],
+    secrets: Callable[[], Mapping[str, PodmanSecret]] = dict,
+    *,
+    timeout: float,
 ) -> dict[str, int | NodeError]:
-    """Takes the nodes' locks; raises `NodeLocked`, with all given back, when one is taken."""
+    """Takes the nodes' locks and sends the secrets that they lack; the bytes sent.
+
+    Raises `NodeLocked`, with all locks given back, when one is taken.
+    """
+    by_name = {plan.node: plan for plan in plans}
 
     def lock(name: str) -> int:
-        link = opened.link(name, timeout=timeout)
+        link, plan = opened.link(name, timeout=timeout), by_name[name]
+        if any(isinstance(step, SendSecret) for step in plan.steps):
+            return push_secrets(link, turn, plan, secrets(), deadline=timeout)
         exchange(link, "lock", {"lock": turn.lock_request()}, deadline=timeout)
         return 0
 
-    answers = fan_out(names, lock, on_answer=holding(leases))
+    answers = fan_out(by_name, lock, on_answer=holding(leases))
     give_back_unless_all(opened, turn, leases, answers)
     return answers
 
 
-def _plan_older(found: Older) -> NodePlan:
+def _plan_older(found: Older, secrets: Callable[[], Mapping[str, PodmanSecret]]) -> NodePlan:
     plan = plan_node(found.desired, found.observed, {}, lambda path: None)
     lost = [step.reference for step in plan.steps if isinstance(step, SendImage)]
     blockers = list(plan.blockers)
@@ -134,4 +176,12 @@ def _plan_older(found: Older) -> NodePlan:
         blockers.append(f"{', '.join(lost)} of generation {found.number} was pruned: {hint}")
     if plan.missing:
         blockers.append(f"contents of generation {found.number} were pruned: {hint}")
+    sent = [step for step in plan.steps if isinstance(step, SendSecret)]
+    gone = [step.of for step in sent if step.name not in secrets()] if sent else []
+    if gone:
+        blockers.append(
+            f"the value that secret {', '.join(gone)} had in generation {found.number} is not on "
+            "the node any more, and the folder has another one: take that version of secrets.yaml "
+            "out of git and run `skerry apply`"
+        )
     return msgspec.structs.replace(plan, blockers=tuple(blockers))

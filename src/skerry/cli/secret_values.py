@@ -40,6 +40,25 @@ def read_secrets(folder: Path, cloud: Cloud, lock: Lock) -> tuple[KnownSecrets, 
     return KnownSecrets(cloud.secrets, {}, SecretValue(b64decode(lock.secret_key))), lock
 
 
+def read_all_secrets(folder: Path, cloud: Cloud, lock: Lock) -> KnownSecrets:
+    """All Secrets of the folder, whether something uses them or not.
+
+    A value whose command fails now is left out. Raises `SecretUnreadable` where nothing can be
+    decrypted.
+    """
+    if cloud.secrets_file is None:
+        return KnownSecrets(cloud.secrets, {}, SecretValue(b64decode(lock.secret_key)))
+    vault = Vault(cloud.secrets_file, folder)
+    key = vault.read_key()
+    values: dict[str, SecretValue] = {}
+    for name in cloud.secrets_file.secrets:
+        try:
+            values |= _read_values(vault, [name])
+        except SecretUnreadable:
+            continue
+    return KnownSecrets(cloud.secrets, values, key)
+
+
 def _read_values(vault: Vault, names: Collection[str]) -> dict[str, SecretValue]:
     values = {name: vault.read_value(name) for name in names}
     for name, value in values.items():

@@ -44,14 +44,13 @@ class PodmanSecret(msgspec.Struct, frozen=True):
 class KnownSecrets:
     """The cloud's Secrets with their contents, as far as they are known.
 
-    `values` are those of secrets.yaml by name, None where they are not known; `key` makes the
-    versions.
+    `values` are those of secrets.yaml that are known, by name; `key` makes the versions.
     """
 
     def __init__(
         self,
         secrets: Mapping[str, Secret],
-        values: Mapping[str, SecretValue] | None,
+        values: Mapping[str, SecretValue],
         key: SecretValue,
     ) -> None:
         self.secrets = secrets
@@ -61,20 +60,17 @@ class KnownSecrets:
     @classmethod
     def unknown(cls, secrets: Mapping[str, Secret]) -> KnownSecrets:
         """For checks: no value of secrets.yaml is known."""
-        return cls(secrets, None, SecretValue(b""))
+        return cls(secrets, {}, SecretValue(b""))
 
     def try_read(self, secret: str, key: str) -> SecretValue | None:
-        """The content of one key; None where it is not known. Raises KeyError if it is not there
-        in secrets.yaml."""
+        """The content of one key; None where a value that it refers to is not known."""
         manifest = self.secrets[secret]
         text = manifest.string_data.get(key)
         if text is None:
             return SecretValue(b64decode("".join(manifest.data[key].split())))
         values = self._values
-        if values is None:
-            if parse_references(text)[0]:
-                return None
-            values = {}
+        if any(name not in values for name in parse_references(text)[0]):
+            return None
         return SecretValue(expand_references(text, lambda name: values[name].reveal()))
 
     def podman_secret(self, secret: str, key: str, variant: str = "") -> tuple[str, PodmanSecret]:
@@ -98,11 +94,9 @@ class KnownSecrets:
         found = {}
         for secret, manifest in self.secrets.items():
             for key in secret_keys(manifest):
-                try:
-                    name, one = self.podman_secret(secret, key)
-                except KeyError:
-                    continue
-                found[name] = one
+                name, one = self.podman_secret(secret, key)
+                if one.value is not None:
+                    found[name] = one
         return found
 
     def _name(self, label: str, words: tuple[str, ...], value: SecretValue | None) -> str:

@@ -8,12 +8,15 @@ from typing import get_args
 from skerry.observe.containers import Inspected, diff_container
 from skerry.observe.finding import Finding, Kind
 from skerry.observe.status import state_of_unit
+from skerry.plan.secrets import plan_secrets
 from skerry_node import wire
 
 APPLY = "skerry apply"
 QUADLET_FOLDER = "/etc/containers/systemd/"
 # The states of a plain unit's file that leave it to start or to be pulled in.
 _PLAIN_ENABLED = ("enabled", "static", "indirect", "generated", "alias", "linked", "transient", "")
+
+_SECRET_FAULTS = {"new": "absent", "changed": "another value"}
 
 _KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -37,6 +40,7 @@ def diff_node(
     findings = [
         *_diff_files(desired, observed, text_of),
         *_diff_images(desired, observed),
+        *_diff_secrets(desired, observed),
         *_diff_units(desired, observed),
     ]
     if not findings and not _is_recorded(desired, observed):
@@ -111,6 +115,31 @@ def _diff_images(desired: wire.Manifest, observed: wire.Observed) -> Iterable[Fi
                 actual="absent",
                 fix=APPLY,
             )
+
+
+def _diff_secrets(desired: wire.Manifest, observed: wire.Observed) -> Iterable[Finding]:
+    """By name: the value's version is in it."""
+    sends, removes = plan_secrets(desired, observed)
+    for send in sends:
+        yield Finding(
+            node=desired["node"],
+            workloads=send.workloads,
+            kind="secret",
+            name=send.of,
+            expected="the folder's value",
+            actual=_SECRET_FAULTS.get(send.why, send.why),
+            fix=APPLY,
+        )
+    for remove in removes:
+        yield Finding(
+            node=desired["node"],
+            workloads=remove.workloads,
+            kind="secret",
+            name=remove.of,
+            expected="absent",
+            actual=f"there, {remove.why}",
+            fix=APPLY,
+        )
 
 
 def _diff_units(desired: wire.Manifest, observed: wire.Observed) -> Iterable[Finding]:
