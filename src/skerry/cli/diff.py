@@ -40,8 +40,9 @@ def diff(
 
     Compared are files (content, mode, owner), images by id, secrets by the version of their
     values, units (running; started at boot), and of each running container its image, its
-    published ports with something listening behind them, and its variables. With --activated the nodes are compared with their own records, and
-    variables are not compared: drift is what somebody changed by hand.
+    published ports with something listening behind them, and its variables. With --activated the
+    nodes are compared with their own records, and variables are not compared: drift is what
+    somebody changed by hand.
 
     Exit codes: 0 no difference; 4 some difference, also where some node was unreachable; 3 no
     difference, but some node was unreachable.

@@ -151,6 +151,11 @@ def note_expected(
         kind = reading.scalar_kind(node, trail)
         if kind is None:
             return BAD
+        if reading.is_secret(trail) and kind != "null":
+            found = f"what is {KIND_WORDS[kind]}"
+            hint = "quote it" if is_text_if_quoted and kind != "text" else ""
+            reading.problem(node, trail, f"must be {words}, not {found}", hint=hint)
+            return BAD
         found = shown_text(text) if kind == "text" else text
         if kind == "null":
             found = "nothing"

@@ -88,6 +88,8 @@ class Manifests:
         found: list[Problem] = []
         reading = Reading(file, found)
         kind = _kind_of(root, reading)
+        if kind == "Secret":
+            reading.secret_fields = ("data", "stringData")
         manifest = decode(root, KINDS[kind], reading) if kind is not None else None
         if manifest is not None and not found:
             found += check_manifest(manifest)

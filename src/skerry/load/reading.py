@@ -43,6 +43,8 @@ class Reading:
         self.file = file
         self.problems = problems
         self.broken: set[str] = set()
+        # Fields of the document's root whose values no message may show.
+        self.secret_fields: tuple[str, ...] = ()
         self._values_left = MAX_VALUES
 
     def problem(self, at: Node | Place, trail: Trail, message: str, *, hint: str = "") -> None:
@@ -51,6 +53,13 @@ class Reading:
         way = render_trail(trail)
         text = f"{way}: {message}" if way else message
         self.problems.append(Problem(self.file, line, column, text, hint=hint))
+
+    def is_secret(self, trail: Trail) -> bool:
+        """Whether no message may show what is written there."""
+        step = ""
+        while trail is not None:
+            trail, step = trail
+        return step in self.secret_fields
 
     def spend(self, count: int) -> None:
         """Counts values; raises `TooLarge` when there are too many."""

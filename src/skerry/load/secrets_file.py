@@ -53,7 +53,9 @@ def parse_secrets_file(text: str, problems: list[Problem]) -> SecretsFile | None
         return None
     if len(roots) > 1:
         problems.append(Problem(NAME, 1, 1, "there is more than one document (---)"))
-    file = decode(roots[0], SecretsFile, Reading(NAME, problems))
+    reading = Reading(NAME, problems)
+    reading.secret_fields = ("key", "secrets")
+    file = decode(roots[0], SecretsFile, reading)
     if file is None or len(problems) > before:
         return None
     problems += _check_armor(file.key, file, "key")
