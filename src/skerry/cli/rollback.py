@@ -74,9 +74,7 @@ def rollback(
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
     with Leases(turn, opened.link) as leases:
         with phases.phase("lock"):
-            locked = lock_nodes(
-                opened, turn, leases, planned.changed, secrets, timeout=timeout
-            )
+            locked = lock_nodes(opened, turn, leases, planned.changed, secrets, timeout=timeout)
         report.note_pushed(locked)
         switches = {
             node.node: switch_to(found.desired, node, rollback_of=found.number)
