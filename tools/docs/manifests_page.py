@@ -45,12 +45,15 @@ CHECKS = """\
 - A placement's `pod` is a file of the folder that holds one workload; with several,
   `FILE#NAME` says which. It cannot lead out of the folder.
 - Names in `nodes` are nodes of the cloud, and a wildcard means at least one.
-- ConfigMaps, their keys and volumes that a pod refers to exist; names, ports, mount paths and
-  variables are given once; a volume has exactly one source; a ConfigMap's name is given once in
-  the whole folder.
-- A Deployment's selector matches the labels of its template, and its pods restart always.
+- What a pod refers to exists: ConfigMaps, Secrets and their keys, values of `secrets.yaml`,
+  claims, volumes, ports by their names. A ConfigMap's, Secret's, claim's or Service's name is
+  given once in the whole folder; names, ports, mount paths and variables once in their list. A
+  volume has exactly one source, a probe exactly one action.
+- A selector matches the labels of its template. The pods of a Deployment, DaemonSet or
+  StatefulSet restart always, those of a Job never or on failure.
 - A port of a node is taken once: by two pods that are certain to be on one node, or by more
-  replicas of one than there are nodes.
+  replicas of one than there are nodes. So is a path, and the name of a unit.
+- The memory that pods ask for fits the nodes that they may run on, where that is known.
 - Text is text: `8080`, `yes` and `on` without quotes are numbers and truth values in YAML, so a
   field that wants text refuses them and says to quote.
 """
