@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from skerry_node.runs import next_elapse, read_runs
 from skerry_node.units import state_of
 
 TYPE_CHECKING = False
@@ -21,6 +22,9 @@ def read_unit_state(host: Host, entry: Optional[UnitEntry], properties: Properti
     state = state_of(properties)
     if entry is None:
         return state
+    if entry.get("role") == "timer":
+        state["runs"] = read_runs(host, entry.get("records", ""))
+        state["next"] = next_elapse(properties)
     state["ready"] = ready_seconds(host, entry) is not None
     stamp = try_read_stamp(host, entry)
     if stamp is not None and state["active"] == "inactive":

@@ -77,6 +77,9 @@ def judge(
     if active == "failed" or properties.get("SubState", "").startswith("auto-restart"):
         # As soon as it is started again systemd tells of the new run.
         acted.ending = ending_of(properties)
+        if entry.get("role") == "job":
+            # It is tried again, after ever longer waits: nobody is to wait for that.
+            return FAILED, "failed at once: %s" % acted.ending
     if restarts >= MAX_RESTARTS:
         words = "started again %d times" % restarts
         return FAILED, words + (" (%s)" % acted.ending if acted.ending else "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,MemoryCurrent,Job,"
     "ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,ControlGroup,"
-    "InactiveExitTimestampMonotonic"
+    "InactiveExitTimestampMonotonic,NextElapseUSecRealtime"
 )
 # How systemd prints a number that is not known: words, or the largest number there is.
 _UNKNOWN = ("", "[not set]", "18446744073709551615")
@@ -98,6 +98,8 @@ def state_of(properties: Properties) -> UnitState:
         "queued": active == "inactive" and number_of(properties, "Job") != 0,
         "ready": True,
         "completed": False,
+        "runs": [],
+        "next": 0.0,
     }
 
 

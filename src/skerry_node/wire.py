@@ -58,9 +58,10 @@ class UnitEntry(TypedDict):
     that must be started before it. `ready` is a file that is there as long as the unit is ready,
     or empty: then it is ready when it is active. `secrets` are the names of Podman secrets that
     it uses. `role` is ``container``, ``pod``, ``init`` (ends before the containers start),
-    ``sidecar``, ``job``, ``cron`` (a job that a timer starts) or ``timer``. `completed` is a file
+    ``sidecar``, ``job``, ``cron`` (of a job, begun by a timer or after another pod of the job: what
+    is done to units of a generation never starts it) or ``timer``. `completed` is a file
     that is there once it has ended for good, or empty; `grace` is how long it may take to stop,
-    in seconds. The rest is for
+    in seconds; `records` is a timer's folder of the runs that it began. The rest is for
     status: `workload`, `replica`, `container`, `image` (reference), `image_id`, `ports`
     (``8080->80/tcp``), `memory_limit` in bytes, `claims` (folders of PersistentVolumeClaims).
     """
@@ -77,6 +78,7 @@ class UnitEntry(TypedDict):
     role: str
     claims: List[str]
     completed: str
+    records: str
     grace: float
     workload: str
     replica: int
@@ -159,6 +161,15 @@ class LockEntry(TypedDict):
     boot: str
 
 
+class Run(TypedDict):
+    """A run of a cron job: when it began and ended (seconds since 1970), and how it ended."""
+
+    begun: float
+    ended: float
+    result: str
+    status: int
+
+
 class UnitState(TypedDict):
     """What systemd says of a unit.
 
@@ -168,6 +179,8 @@ class UnitState(TypedDict):
     did); `memory` in bytes or None where there is no memory controller; `exit_status` of the
     main process. `queued` says that its start waits for other units; `ready` that its entry's
     file of that name is there, or needs none; `completed` that it ended with success for good.
+    `runs` are those that a timer began and that have ended, as far as their records are kept,
+    the last one first; `next` is when it elapses next (seconds since 1970, 0 if it does not).
     """
 
     load: str
@@ -183,6 +196,8 @@ class UnitState(TypedDict):
     queued: bool
     ready: bool
     completed: bool
+    runs: List[Run]
+    next: float
 
 
 class OnDisk(TypedDict):

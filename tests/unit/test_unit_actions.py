@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from skerry.plan.unit_actions import UnitAction, decide_unit_action, undo_unit_action
+from skerry.plan.unit_actions import (
+    UnitAction,
+    decide_unit_action,
+    has_ended,
+    undo_unit_action,
+)
 from skerry_node import wire
 from tests.unit.wire_examples import unit_entry, unit_state
 
@@ -73,3 +78,65 @@ def test_action(
 )
 def test_undo(action: UnitAction, was_owned: bool, undo: UnitAction) -> None:  # noqa: FBT001
     assert undo_unit_action(action, was_owned=was_owned) is undo
+
+
+HEAD = unit_entry(role="job", completes=True, completed="/stamps/x.0@1")
+CHANGED = unit_entry(role="job", completes=True, completed="/stamps/x.0@2")
+LATER = unit_entry(role="cron", completes=True, completed="/stamps/x.1@1")
+LATER_CHANGED = unit_entry(role="cron", completes=True, completed="/stamps/x.1@2")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "owned", "is_changed", "state", "action"),
+    [
+        (HEAD, None, True, STOPPED, UnitAction.START),
+        (HEAD, HEAD, False, ENDED, UnitAction.NONE),
+        # Another byte in its units is no reason to run it again.
+        (HEAD, HEAD, True, ENDED, UnitAction.NONE),
+        (HEAD, HEAD, True, ACTIVE, UnitAction.NONE),
+        (HEAD, HEAD, False, FAILED, UnitAction.NONE),
+        (HEAD, HEAD, False, RETRYING, UnitAction.NONE),
+        (HEAD, HEAD, False, STOPPED, UnitAction.START),
+        (CHANGED, HEAD, True, ENDED, UnitAction.RESTART),
+        (CHANGED, HEAD, True, FAILED, UnitAction.RESTART),
+        (None, HEAD, True, ENDED, UnitAction.STOP),
+        (LATER, None, True, STOPPED, UnitAction.NONE),
+        (LATER, LATER, True, ACTIVE, UnitAction.NONE),
+        (LATER_CHANGED, LATER, True, ACTIVE, UnitAction.STOP),
+        (LATER_CHANGED, LATER, True, RETRYING, UnitAction.STOP),
+        (LATER_CHANGED, LATER, True, ENDED, UnitAction.NONE),
+        # Suspended: the head is none any more.
+        (LATER, unit_entry(role="job", completed="/stamps/x.1@1"), False, ACTIVE, UnitAction.STOP),
+        (None, LATER, True, ACTIVE, UnitAction.STOP),
+    ],
+)
+def test_action_on_a_job(
+    wanted: wire.UnitEntry | None,
+    owned: wire.UnitEntry | None,
+    is_changed: bool,  # noqa: FBT001 (pytest gives it by name)
+    state: wire.UnitState,
+    action: UnitAction,
+) -> None:
+    found, why = decide_unit_action(wanted=wanted, owned=owned, is_changed=is_changed, state=state)
+    assert found is action
+    assert bool(why) == (action is not UnitAction.NONE)
+
+
+@pytest.mark.parametrize(
+    ("owned", "state", "ended"),
+    [
+        (HEAD, ENDED, True),
+        (HEAD, FAILED, True),
+        (HEAD, ACTIVE, False),
+        (HEAD, STOPPED, False),
+        (WANTED, ENDED, False),
+        (None, ENDED, False),
+    ],
+)
+def test_a_job_that_has_ended_is_not_brought_back(
+    owned: wire.UnitEntry | None, state: wire.UnitState, *, ended: bool
+) -> None:
+    assert has_ended(owned, state) == ended
+    if ended:
+        undo = undo_unit_action(UnitAction.RESTART, was_owned=True, has_ended=True)
+        assert undo is UnitAction.STOP

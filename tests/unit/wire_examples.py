@@ -25,7 +25,9 @@ def unit_entry(**different: Any) -> wire.UnitEntry:
         "ports": [],
         "memory_limit": None,
         "ready": "",
+        "role": "container",
         "completed": "",
+        "records": "",
         "grace": 30.0,
     }
     return cast(wire.UnitEntry, {**entry, **different})
@@ -47,6 +49,8 @@ def unit_state(**different: Any) -> wire.UnitState:
         "queued": False,
         "ready": True,
         "completed": False,
+        "runs": [],
+        "next": 0.0,
     }
     return cast(wire.UnitState, {**state, **different})
 

@@ -34,10 +34,12 @@ def status(
     failed; stopped; completed (it was to end and did, with success); missing (recorded on the
     node, but systemd does not know the unit); absent (in the folder, not on the node: `skerry
     apply`); extra (on the node, not in the folder); unreachable. A pod of several containers
-    has the worst state of them.
+    has the worst state of them. A pod of a job may be waiting for those before it; a cron job is
+    scheduled or suspended while no job of it runs.
 
-    Columns: workload, replica, container, node, state, restarts, memory (used/limit), age, image,
-    ports, image-id, generation, units.
+    Columns: workload, replica, container, node, state, restarts, memory (used/limit), age, last
+    (how a cron job's last job ended), next (in how long it begins one), image, ports, image-id,
+    generation, units. Last and next are shown where there are cron jobs.
 
     Exit codes: 0 all nodes answered; 3 some node did not.
     """

@@ -56,6 +56,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     role: str = "container"
     claims: tuple[str, ...] = ()
     completed: str = ""
+    records: str = ""
     grace: float = 30.0
 
 
@@ -120,6 +121,7 @@ def _unit_entry(unit: Unit) -> wire.UnitEntry:
         "role": unit.role,
         "claims": list(unit.claims),
         "completed": unit.completed,
+        "records": unit.records,
         "grace": unit.grace,
         "workload": unit.workload,
         "replica": unit.replica,

@@ -11,6 +11,9 @@ from skerry_node import wire
 
 # From best to worst; a pod is as well as the worst of its containers.
 STATES = (
+    "waiting",
+    "suspended",
+    "scheduled",
     "completed",
     "running",
     "stopping",
@@ -24,8 +27,11 @@ STATES = (
     "extra",
     "unreachable",
 )
+# What begins a cron job's jobs; and the states of its pods between two jobs.
+CRON_SERVICE = ".cron.service"
+_DOWN = ("waiting", "completed", "stopped", "failed")
 # The states in which a replica is as it shall be.
-GOOD_STATES = ("running", "completed")
+GOOD_STATES = ("running", "completed", "waiting", "suspended", "scheduled")
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +44,10 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     bytes, None where the node has no memory controller; `memory_limit` in bytes, None where some
     container has no limit. `age` is in seconds since the start by the node's own clock, None for
     what does not run. `replica` is None for an unreachable node of which nothing is known.
+
+    ``waiting`` is a pod of a job that comes after others; a cron job is ``scheduled`` or
+    ``suspended`` while no job of it runs. `last` is how its last job ended, `last_age` how long
+    ago and `next_in` in how long it begins the next one, in seconds.
     """
 
     workload: str
@@ -56,6 +66,9 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[str, ...] = ()
     generation: int | None = None
     reason: str = ""
+    last: str = ""
+    last_age: float | None = None
+    next_in: float | None = None
 
 
 def status_of_nodes(
@@ -83,6 +96,8 @@ def state_of_unit(entry: wire.UnitEntry, state: wire.UnitState | None) -> str:
     if state is None or state["load"] == "not-found":
         return "missing"
     active, sub = state["active"], state["sub"]
+    if entry.get("role") == "timer" and active == "active":
+        return "scheduled"
     if active == "active":
         if sub == "exited" and entry["completes"]:
             return "completed"
@@ -99,6 +114,8 @@ def state_of_unit(entry: wire.UnitEntry, state: wire.UnitState | None) -> str:
         return "starting"
     if state["completed"]:
         return "completed"
+    if entry.get("role") == "cron":
+        return "waiting"
     succeeded = state["result"] == "success" and state["exit_status"] == 0 and state["ended"] > 0
     return "completed" if entry["completes"] and succeeded else "stopped"
 
@@ -109,6 +126,16 @@ def worst_state(states: Iterable[str]) -> str:
 
 
 Group = dict[str, wire.UnitEntry]
+
+
+def state_of_group(group: Group, states: Mapping[str, wire.UnitState]) -> str:
+    """What a replica does. A cron job does what a job of it does, as long as one is up."""
+    found = {unit: state_of_unit(entry, states.get(unit)) for unit, entry in group.items()}
+    if any(unit.endswith(CRON_SERVICE) for unit in group):
+        timer = [state for unit, state in found.items() if group[unit].get("role") == "timer"]
+        found = {unit: state for unit, state in found.items() if state not in _DOWN}
+        return worst_state([*found.values(), *(timer or ["suspended"])])
+    return worst_state(found.values())
 
 
 def group_units(
@@ -162,7 +189,7 @@ def _rows_of_node(
     for key in {**shall, **there}:
         group = there.get(key) or shall[key]
         states = {unit: observed["units"][unit] for unit in group if unit in observed["units"]}
-        runs = worst_state(state_of_unit(entry, states.get(unit)) for unit, entry in group.items())
+        runs = state_of_group(group, states)
         state = "absent" if key not in there else "extra" if key not in shall else runs
         if state == "absent":
             states, runs = {}, ""
@@ -185,7 +212,13 @@ def _row(
     containers = [entry for entry in group.values() if entry["image_id"]] or list(group.values())
     limits = [entry["memory_limit"] for entry in containers]
     memory = [state["memory"] for state in states.values() if state["memory"] is not None]
-    started = [state["since"] for state in states.values() if state["since"] > 0]
+    started = [
+        state["since"]
+        for unit, state in states.items()
+        if state["since"] > 0 and group[unit].get("role") != "timer"
+    ]
+    runs = [run for state in states.values() for run in state["runs"]]
+    elapses = [state["next"] for state in states.values() if state["next"] > 0]
     return ReplicaStatus(
         workload=workload,
         node=node,
@@ -200,6 +233,9 @@ def _row(
         image_ids=_each_once(entry["image_id"] for entry in containers),
         ports=_each_once(port for entry in group.values() for port in entry["ports"]),
         units=tuple(sorted(group)),
+        last=runs[0]["result"] if runs else "",
+        last_age=max(0.0, now - runs[0]["ended"]) if runs and now else None,
+        next_in=max(0.0, min(elapses) - now) if elapses and now else None,
     )
 
 

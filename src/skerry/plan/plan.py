@@ -21,7 +21,12 @@ from skerry.plan.steps import (
     SendImage,
     WriteFile,
 )
-from skerry.plan.unit_actions import UnitAction, decide_unit_action, undo_unit_action
+from skerry.plan.unit_actions import (
+    UnitAction,
+    decide_unit_action,
+    has_ended,
+    undo_unit_action,
+)
 from skerry_node import wire
 
 # Files below these folders are read by systemd or by Quadlet's generator.
@@ -288,7 +293,11 @@ def _plan_units(
                 ActOnUnit(
                     unit=name,
                     action=action,
-                    undo=undo_unit_action(action, was_owned=owned is not None),
+                    undo=undo_unit_action(
+                        action,
+                        was_owned=owned is not None,
+                        has_ended=has_ended(owned, observed["units"].get(name)),
+                    ),
                     why=why,
                     workloads=(entry["workload"],),
                 )

@@ -33,6 +33,8 @@ def decide_unit_action(
     if wanted is None:
         return (UnitAction.STOP, "no longer wanted") if owned else (UnitAction.NONE, "")
     active = state["active"] if state else "inactive"
+    if wanted.get("role") in ("job", "cron"):
+        return _decide_for_job(wanted, owned, state)
     if owned is None:
         if active in ("active", "activating", "reloading"):
             return UnitAction.RESTART, "new, and something else runs under its name"
@@ -49,8 +51,13 @@ def decide_unit_action(
     return UnitAction.NONE, ""
 
 
-def undo_unit_action(action: UnitAction, *, was_owned: bool) -> UnitAction:
-    """What brings a unit back once the old files are in place again."""
+def undo_unit_action(action: UnitAction, *, was_owned: bool, has_ended: bool = False) -> UnitAction:
+    """What brings a unit back once the old files are in place again.
+
+    What `has_ended` for good before does not run again.
+    """
+    if has_ended:
+        return UnitAction.NONE if action is UnitAction.NONE else UnitAction.STOP
     if action is UnitAction.STOP:
         return UnitAction.START
     if action in (UnitAction.RESTART, UnitAction.RELOAD):
@@ -59,6 +66,38 @@ def undo_unit_action(action: UnitAction, *, was_owned: bool) -> UnitAction:
         # A unit that was down before and whose files did not change is left as it is now.
         return UnitAction.NONE if was_owned else UnitAction.STOP
     return UnitAction.NONE
+
+
+def has_ended(owned: wire.UnitEntry | None, state: wire.UnitState | None) -> bool:
+    """Whether a pod of a job has ended, with success or after its last try."""
+    if owned is None or state is None or owned.get("role") not in ("job", "cron"):
+        return False
+    return state["completed"] or state["active"] == "failed"
+
+
+def _decide_for_job(
+    wanted: wire.UnitEntry, owned: wire.UnitEntry | None, state: wire.UnitState | None
+) -> tuple[UnitAction, str]:
+    """A job's pod runs once: again when it is made from something else (`completed` differs).
+
+    Another byte in its units is no reason; and a failed job stays so. What a timer or the pod
+    before begins is never started here, and stopped only where the old content runs.
+    """
+    active = state["active"] if state else "inactive"
+    is_up = active in ("active", "activating", "reloading", "deactivating")
+    is_same = owned is not None and wanted["completed"] == owned.get("completed")
+    if wanted["role"] == "cron":
+        if is_up and owned is not None and (not is_same or owned.get("role") == "job"):
+            return UnitAction.STOP, "suspended" if is_same else "changed"
+        return UnitAction.NONE, ""
+    if owned is None:
+        return UnitAction.START, "new"
+    if not is_same:
+        return UnitAction.RESTART, "changed"
+    is_queued = state is not None and state["queued"]
+    if active == "inactive" and not is_queued and not _has_completed(wanted, state):
+        return UnitAction.START, "was stopped"
+    return UnitAction.NONE, ""
 
 
 def _has_completed(wanted: wire.UnitEntry, state: wire.UnitState | None) -> bool:

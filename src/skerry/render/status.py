@@ -25,6 +25,8 @@ COLUMNS = (
     Column("restarts", is_number=True),
     Column("memory", is_number=True),
     Column("age", is_number=True),
+    Column("last", is_default=False),
+    Column("next", is_default=False, is_number=True),
     Column("image"),
     Column("ports"),
     Column("image-id", is_default=False),
@@ -34,6 +36,9 @@ COLUMNS = (
 _COLOURS = {
     "running": "green",
     "completed": "green",
+    "scheduled": "green",
+    "waiting": "yellow",
+    "suspended": "yellow",
     "starting": "yellow",
     "not-ready": "yellow",
     "stopping": "yellow",
@@ -78,6 +83,9 @@ def render_status(
 ) -> str:
     """The rows as a table. Raises `UsageError` for a column that there is not."""
     chosen = choose_columns(COLUMNS, columns)
+    if columns is None and any(row.last or row.next_in is not None for row in rows):
+        # Where there are cron jobs, what they did and will do is what one asks first.
+        chosen = [one for one in COLUMNS if one in chosen or one.name in ("last", "next")]
     return render_table(chosen, [_cells(row) for row in rows], palette, has_header=has_header)
 
 
@@ -125,12 +133,21 @@ def _cells(row: ReplicaStatus) -> Row:
         "restarts": "" if row.age is None and not row.restarts else str(row.restarts),
         "memory": _memory(row),
         "age": "" if row.age is None else format_age(row.age),
+        "last": _last(row),
+        "next": "" if row.next_in is None else format_age(row.next_in),
         "image": ",".join(row.images),
         "image-id": ",".join(image_id[:12] for image_id in row.image_ids),
         "ports": ",".join(row.ports),
         "generation": "" if row.generation is None else str(row.generation),
         "units": ",".join(row.units),
     }
+
+
+def _last(row: ReplicaStatus) -> Cell | str:
+    if not row.last or row.last_age is None:
+        return ""
+    text = f"{row.last} {format_age(row.last_age)} ago"
+    return Cell(text, ("green" if row.last == "success" else "red",))
 
 
 def _state_cell(row: ReplicaStatus) -> Cell:

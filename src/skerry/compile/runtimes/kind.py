@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from skerry.compile.runtimes.cron import emit_cron_job
+from skerry.compile.runtimes.job import emit_job
 from skerry.compile.runtimes.pod import emit_pod
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
+from skerry.compile.runtimes.stateful import add_order
 from skerry.errors import Problem
+from skerry.model.cronjob import CronJob
+from skerry.model.job import Job
 from skerry.model.statefulset import StatefulSet
 
 
 def emit_kind(instance: Instance, sources: Sources, problems: list[Problem]) -> Emitted:
     """What a replica of a workload adds to its node. What is wrong goes to `problems`."""
+    manifest = instance.workload.manifest
+    if isinstance(manifest, Job):
+        return emit_job(instance, sources, problems)
+    if isinstance(manifest, CronJob):
+        return emit_cron_job(instance, sources, problems)
     emitted = emit_pod(instance, sources, problems)
-    if isinstance(instance.workload.manifest, StatefulSet):
-        return emitted
+    if isinstance(manifest, StatefulSet):
+        add_order(instance, emitted)
     return emitted

@@ -136,7 +136,7 @@ def _emit_container(
     if is_single:
         sections.append(_INSTALL)
     stamp = ""
-    if spec.restart_policy != "Always":
+    if spec.restart_policy != "Always" and not instance.is_run:
         completion = compile_completion(
             name,
             [

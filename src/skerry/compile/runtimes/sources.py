@@ -26,6 +26,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     `node` is empty where nothing depends on it: replicas with the same ordinal are equal then.
     `revision` tells it from other versions of itself, which may run beside it; empty where they
     may not.
+    With `is_run` it is a pod of a job, which says itself when it begins and what its end means.
     """
 
     cloud: str
@@ -33,6 +34,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     ordinal: int
     node: str = ""
     revision: str = ""
+    is_run: bool = False
 
     @property
     def name(self) -> str:

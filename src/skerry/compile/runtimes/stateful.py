@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+from skerry.compile.runtimes.quadlet import render_unit
+from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile
+from skerry.compile.tree import File
 from skerry.model.cloud import Workload
 from skerry.model.statefulset import StatefulSet, replica_claim
 from skerry.model.volume import PersistentVolumeClaimVolumeSource, Volume
@@ -41,3 +44,25 @@ def replica_workload(workload: Workload, ordinal: int) -> Workload:
     )
     own = _replace(manifest.spec, template=_replace(template, spec=spec))
     return _replace(workload, manifest=_replace(manifest, spec=own))
+
+
+def add_order(instance: Instance, emitted: Emitted) -> None:
+    """Has the units of a replica wait for those with lower numbers, where these start with it.
+
+    Ordering alone: a replica that is started again later does not ask how the others do, and one
+    on another node is not waited for.
+    """
+    manifest = instance.workload.manifest
+    assert isinstance(manifest, StatefulSet)
+    start = manifest.spec.ordinals.start
+    if manifest.spec.pod_management_policy == "Parallel" or instance.ordinal == start:
+        return
+    lower = [_replace(instance, ordinal=one).name for one in range(start, instance.ordinal)]
+    owner = f"workload {instance.workload.name}"
+    comment = f"Written by skerry, {owner}."
+    for name in emitted.units:
+        # One drop-in for each unit: its name begins with the replica's.
+        before = " ".join(other + name.removeprefix(instance.name) for other in lower)
+        path = f"/etc/systemd/system/{name}.d/order.conf"
+        text = render_unit([("Unit", [("After", before)])], comment=comment)
+        emitted.files[path] = OwnedFile(File(text), owner)
