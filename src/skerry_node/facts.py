@@ -39,6 +39,7 @@ def read_facts(host: Host) -> Dict[str, Any]:
 
     ``disk_*`` are of the file system of /var/lib; ``container_users`` says whether there are
     subordinate ids for user namespaces; a version is None where the program is not installed.
+    ``memory_pods`` is what the units of workloads hold and cannot give back; 0 where nobody counts.
     """
     release, memory = _read_release(host), _read_memory()
     disk, system = os.statvfs(host.path("/var/lib")), os.uname()
@@ -52,6 +53,7 @@ def read_facts(host: Host) -> Dict[str, Any]:
         "cpus": os.cpu_count() or 1,
         "memory_total": memory.get("MemTotal", 0),
         "memory_available": memory.get("MemAvailable", 0),
+        "memory_pods": _read_pods_memory(host),
         "swap_total": memory.get("SwapTotal", 0),
         "disk_total": disk.f_blocks * disk.f_frsize,
         "disk_free": disk.f_bavail * disk.f_frsize,
@@ -105,6 +107,24 @@ def _read_memory() -> Dict[str, int]:
             words = line.split()
             found[words[0].rstrip(":")] = int(words[1]) * 1024
     return found
+
+
+def _read_pods_memory(host: Host) -> int:
+    """Memory that is neither file cache nor free, of all units of workloads (cgroup v2)."""
+    folder, total = host.path("/sys/fs/cgroup/system.slice"), 0
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    for name in names:
+        if name.startswith("skerry-"):
+            try:
+                with open(os.path.join(folder, name, "memory.stat")) as file:
+                    counts = dict(line.split() for line in file)
+            except OSError:
+                continue
+            total += sum(int(counts.get(key, 0)) for key in ("anon", "kernel"))
+    return total
 
 
 def _has_container_users(host: Host) -> bool:

@@ -60,6 +60,7 @@ alpha
     - /etc/old  no longer wanted
 
 gamma  unreachable: silent for 20 s
+  what they have starts elsewhere with `skerry apply --without gamma`
 
 1 node to change · files: 1 to add, 1 to change, 1 to remove · units: 1 to restart · \
 1 image to send (61.4 MB unpacked) · 1 node unreachable"""

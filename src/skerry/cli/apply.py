@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from skerry.cli.leaving import ask_to_abandon, leave_out, leaving_options
 from skerry.cli.main import Settings
 from skerry.cli.options import nodes_option, timeout_option
 from skerry.errors import ExitCode, UsageError
@@ -20,12 +21,15 @@ from skerry.errors import ExitCode, UsageError
     metavar="N",
     help="Change the first N nodes of the roll only.",
 )
+@leaving_options
 @nodes_option
 @timeout_option
 @click.pass_obj
 def apply(
     settings: Settings,
     nodes: tuple[str, ...],
+    without: tuple[str, ...],
+    abandoned: tuple[str, ...],
     timeout: float,
     message: str,
     canary: int | None,
@@ -66,6 +70,7 @@ def apply(
     phases = Phases()
     with phases.phase("load"):
         opened = open_cloud(settings, wants_images=True)
+        leave_out(opened, without, abandoned)
         names = opened.select_nodes(nodes)
         _ = opened.trees
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
@@ -77,6 +82,7 @@ def apply(
         planned = plan_cloud(opened, observed)
         if canary is not None:
             planned = limit_roll(planned, canary)
+    opened.write_facts()
     report = Report(settings, planned, phases)
     for name in mended:
         report.progress.show(name, "an interrupted change was brought to an end first", "yellow")
@@ -85,6 +91,8 @@ def apply(
         return report.finish()
     if not yes:
         _ask(settings, len(planned.changed))
+        ask_to_abandon(opened)
+    opened.write_claims()
     with Leases(turn, opened.link) as leases:
         with phases.phase("push"):
             pushed = push_cloud(

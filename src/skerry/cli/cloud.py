@@ -32,6 +32,8 @@ class OpenCloud:
         self._trees: dict[str, Tree] | None = None
         self._secrets: KnownSecrets | None = None
         self._placements: Placements | None = None
+        # Volumes that are allocated while the command thinks are not on any node yet.
+        self._claims = lock.claims
 
     @property
     def placements(self) -> Placements:
@@ -39,9 +41,39 @@ class OpenCloud:
         if self._placements is None:
             from skerry.compile.place_cloud import place_cloud
 
-            self._placements = place_cloud(self.cloud, self.lock)
+            lock = msgspec.structs.replace(self.lock, claims=self._claims)
+            self._placements = place_cloud(self.cloud, lock)
             self.lock = msgspec.structs.replace(self.lock, claims=self._placements.claims)
         return self._placements
+
+    @property
+    def given_up(self) -> dict[str, str]:
+        """The node of each volume that this command gives up."""
+        return {claim: self._claims.get(claim, "") for claim in self.cloud.abandoned}
+
+    def change_cloud(self, cloud: Cloud) -> None:
+        """Takes another model of the same folder."""
+        self.cloud, self._trees, self._placements = cloud, None, None
+
+    def change_lock(self, lock: Lock) -> None:
+        """Takes another lock; what is on which node is thought through again."""
+        self.lock, self._trees, self._placements = lock, None, None
+
+    def write_facts(self) -> None:
+        """Keeps in cloud.lock what the nodes said of themselves."""
+        from skerry.load.lockfile import read_lock, write_lock
+
+        saved = read_lock(self.folder)
+        if saved.nodes != self.lock.nodes:
+            write_lock(self.folder, msgspec.structs.replace(saved, nodes=self.lock.nodes))
+
+    def write_claims(self) -> None:
+        """Keeps in cloud.lock which volume is on which node, before there is anything in it."""
+        from skerry.load.lockfile import read_lock, write_lock
+
+        saved = read_lock(self.folder)
+        if saved.claims != self.lock.claims:
+            write_lock(self.folder, msgspec.structs.replace(saved, claims=self.lock.claims))
 
     @property
     def trees(self) -> dict[str, Tree]:
@@ -132,7 +164,7 @@ def make_link(folder: Path, cloud: Cloud, name: str, *, timeout: float | None = 
 def select_names(cloud: Cloud, patterns: tuple[str, ...]) -> list[str]:
     """The node names that the patterns mean, in the cloud's order; all without patterns."""
     if not patterns:
-        return list(cloud.nodes)
+        return [name for name in cloud.nodes if name not in cloud.absent]
     wanted = [word for pattern in patterns for word in pattern.split(",") if word]
     chosen = []
     for pattern in wanted:
@@ -143,7 +175,7 @@ def select_names(cloud: Cloud, patterns: tuple[str, ...]) -> list[str]:
                 hint=f"nodes: {', '.join(cloud.nodes) or 'none yet; see `skerry node add`'}",
             )
         chosen += found
-    return [name for name in cloud.nodes if name in chosen]
+    return [name for name in cloud.nodes if name in chosen and name not in cloud.absent]
 
 
 def operator_name() -> str:

@@ -47,17 +47,26 @@ class Phases:
 def observe_cloud(
     opened: OpenCloud, names: list[str], *, timeout: float
 ) -> dict[str, wire.Observed | NodeError]:
-    """What is true on each node beside its desired tree: one exchange per node, in parallel."""
-    trees = opened.trees
-    return fan_out(
-        names,
-        lambda name: observe_node(
+    """What is true on each node beside its desired tree: one exchange per node, in parallel.
+
+    Where what the nodes say of themselves changes where something runs, they are asked again.
+    """
+    from skerry.cli.facts import refresh_facts
+
+    def observe(name: str) -> wire.Observed:
+        return observe_node(
             opened.link(name, timeout=timeout),
             trees[name].manifest(),
             wants_text=True,
             deadline=timeout,
-        ),
-    )
+        )
+
+    trees = opened.trees
+    observed = fan_out(names, observe)
+    if refresh_facts(opened, observed):
+        trees = opened.trees
+        observed = fan_out(names, observe)
+    return observed
 
 
 def refuse_locked(observed: Mapping[str, wire.Observed | NodeError]) -> None:
@@ -117,7 +126,10 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
             plans[name] = plan_node(
                 tree.manifest(), answer, images, tree.text_of, tree.needs.values()
             )
+    from skerry.cli.leaving import add_moves
+
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
+    plan = add_moves(plan, opened, observed)
     return order_plan(
         opened, plan, {name: tree.manifest() for name, tree in opened.trees.items()}, observed
     )

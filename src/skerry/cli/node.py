@@ -8,6 +8,7 @@ import click
 
 from skerry.cli.main import Settings
 from skerry.cli.node_add import add
+from skerry.cli.node_cordon import cordon, drain, uncordon
 from skerry.cli.node_remove import remove, reset
 from skerry.cli.options import list_options, nodes_option, timeout_option
 
@@ -96,5 +97,8 @@ def show_facts(settings: Settings, name: str, timeout: float) -> None:
 
 
 node.add_command(add)
+node.add_command(cordon)
+node.add_command(drain)
+node.add_command(uncordon)
 node.add_command(remove)
 node.add_command(reset)

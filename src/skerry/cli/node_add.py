@@ -84,6 +84,7 @@ def add(settings: Settings, /, **given: Any) -> None:
     """
     from skerry.bootstrap.add import add_node
     from skerry.bootstrap.entry import change_entry, edit_entry
+    from skerry.cli.facts import write_node_facts
     from skerry.cli.progress import Progress
     from skerry.load.cloud import find_cloud_folder, load_nodes
     from skerry.render.nodes import render_report, report_to_builtins, step_styles, step_words
@@ -108,6 +109,8 @@ def add(settings: Settings, /, **given: Any) -> None:
     )
     if not options.check:
         has_edit = change_entry(folder, lambda text: edit_entry(text, options.name, known, entry))
+    if report.facts is not None:
+        write_node_facts(folder, options.name, report.facts)
     if settings.json:
         print(json.dumps({**report_to_builtins(report), "edits_cloud_yaml": has_edit}, indent=2))
         return

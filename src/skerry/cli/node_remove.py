@@ -12,11 +12,14 @@ import click
 
 from skerry.cli.main import Settings
 from skerry.cli.options import timeout_option
-from skerry.errors import CloudInvalid, UsageError
+from skerry.errors import CloudInvalid, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from skerry.bootstrap.report import Step
     from skerry.edge.ssh import Link
+
+# How long a node that is said to be lost has to answer, in seconds.
+_ALIVE_WITHIN = 3.0
 
 
 @click.command("rm")
@@ -26,22 +29,34 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Do not ask the node: it is gone, or what runs there goes on without you.",
 )
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="It is gone for good: first start elsewhere what it had, as `apply --without` does.",
+)
+@click.option("-y", "--yes", is_flag=True, help="With --lost: do not ask.")
 @timeout_option
-@click.pass_obj
-def remove(settings: Settings, name: str, timeout: float, *, forget: bool) -> None:
+@click.pass_context
+def remove(
+    context: click.Context, name: str, timeout: float, *, forget: bool, lost: bool, yes: bool
+) -> int:
     """Take a node out of cloud.yaml, and its host key out of the cloud folder.
 
     Nothing is changed on the node: `skerry node reset` is the verb for that, and comes first. A
-    node on which workloads run, or that does not answer, is removed with --forget only.
+    node on which workloads run, or that does not answer, is removed with --forget or --lost only.
+    `skerry node add` of a host under the old name brings back what belonged there.
 
-    Exit codes: 0 done; 2 the node cannot be taken out; 3 the node did not answer.
+    Exit codes: 0 done; 2 the node cannot be taken out; 3 the node did not answer, or with --lost
+    something could not be started elsewhere.
     """
     from skerry.bootstrap.entry import change_entry, forget_entry, is_in_cloud_file
     from skerry.bootstrap.host_keys import write_pins
     from skerry.cli.cloud import KNOWN_HOSTS
+    from skerry.cli.facts import forget_node_facts
     from skerry.cli.observing import open_nodes
     from skerry.edge.ssh import close_connection
 
+    settings: Settings = context.obj
     opened = open_nodes(settings)
     (name,) = opened.select_nodes((name,))[:1]
     known = opened.cloud.nodes[name]
@@ -51,20 +66,26 @@ def remove(settings: Settings, name: str, timeout: float, *, forget: bool) -> No
             hint="remove it there",
         )
     link = opened.link(name, timeout=timeout)
-    if not forget:
+    status: int = ExitCode.DONE
+    if lost:
+        _raise_if_alive(link)
+        status = _start_elsewhere(context, name, timeout, yes=yes)
+    elif not forget:
         _raise_if_at_work(link, timeout)
     before = _problems(opened.folder)
     change_entry(opened.folder, lambda text: forget_entry(text, name))
+    forget_node_facts(opened.folder, name)
     write_pins(opened.folder / KNOWN_HOSTS, name, [])
     close_connection(link)
     after = [problem for problem in _problems(opened.folder) if problem not in before]
     if settings.json:
         print(json.dumps({"removed": name, "problems": after}, indent=2))
-        return
+        return status
     for problem in after:
         print(problem, file=sys.stderr)
     tail = "; cloud.yaml still means it, see above" if after else ""
     print(f"{name} ({known.ssh}) is out of the cloud; nothing was changed on it{tail}")
+    return status
 
 
 @click.command("reset")
@@ -140,6 +161,38 @@ def _raise_if_at_work(link: Link, timeout: float) -> None:
             f"{', '.join(names)} would go on running on {link.node} without anybody in charge",
             hint=f"`skerry node reset {link.node}` removes them; --forget leaves them running",
         )
+
+
+def _raise_if_alive(link: Link) -> None:
+    """A node that answers is not lost: what it has would run twice."""
+    from skerry.edge.exchange import exchange
+    from skerry.errors import NodeError
+
+    try:
+        exchange(link, "ping", deadline=_ALIVE_WITHIN)
+    except NodeError:
+        return
+    raise UsageError(
+        f"{link.node} answers: it is not lost",
+        hint=f"`skerry node drain {link.node}` moves what it has, `skerry node reset` cleans it",
+    )
+
+
+def _start_elsewhere(context: click.Context, name: str, timeout: float, *, yes: bool) -> int:
+    """Starts on other nodes what the lost one had; 3 where something could not be."""
+    from skerry.cli.apply import apply
+
+    settings: Settings = context.obj
+    if settings.json:
+        # One document is printed, and it is about the removal.
+        raise UsageError("--lost applies, and has no JSON of its own",
+                         hint=f"skerry --json apply --without {name}; "
+                         f"skerry --json node rm --forget {name}")  # fmt: skip
+    status: int = context.invoke(
+        apply, nodes=(), without=(name,), abandoned=(), timeout=timeout,
+        message=f"{name} is lost", yes=yes,
+    )  # fmt: skip
+    return status
 
 
 def _problems(folder: Path) -> list[str]:

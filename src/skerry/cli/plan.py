@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import click
 
+from skerry.cli.leaving import leave_out, leaving_options
 from skerry.cli.main import Settings
 from skerry.cli.options import nodes_option, timeout_option
 from skerry.errors import ExitCode
 
 
 @click.command()
+@leaving_options
 @nodes_option
 @timeout_option
 @click.pass_obj
-def plan(settings: Settings, nodes: tuple[str, ...], timeout: float) -> int:
+def plan(
+    settings: Settings,
+    nodes: tuple[str, ...],
+    without: tuple[str, ...],
+    abandoned: tuple[str, ...],
+    timeout: float,
+) -> int:
     """Show what `skerry apply` would change on each node, and why.
 
     Nothing is touched. Exit code 0 whether there are changes or not; 3 when a node could not be
@@ -25,6 +33,7 @@ def plan(settings: Settings, nodes: tuple[str, ...], timeout: float) -> int:
     from skerry.render.text import Palette, wants_colour
 
     opened = open_cloud(settings, wants_images=True)
+    leave_out(opened, without, abandoned)
     names = opened.select_nodes(nodes)
     planned = plan_cloud(opened, observe_cloud(opened, names, timeout=timeout))
     if settings.json:
@@ -32,5 +41,5 @@ def plan(settings: Settings, nodes: tuple[str, ...], timeout: float) -> int:
     else:
         palette = Palette(is_on=wants_colour())
         print(render_plan(planned, palette, is_verbose=settings.verbose > 0))
-    bad = planned.unreachable or planned.blocked
+    bad = planned.unreachable or planned.blocked or planned.held
     return ExitCode.NODE_FAILED if bad else ExitCode.DONE

@@ -32,7 +32,7 @@ class Report:
 
     def show_plan(self) -> None:
         """The plan, unless it is all that there will be to say."""
-        if self.settings.json or not (self.plan.changed or self.plan.blocked):
+        if self.settings.json or not (self.plan.changed or self.plan.blocked or self.plan.held):
             return
         palette = Palette(is_on=wants_colour())
         print(render_plan(self.plan, palette, is_verbose=self.settings.verbose > 0), flush=True)
@@ -76,7 +76,7 @@ class Report:
             self._print_unreachable()
             self.print_untouched()
             print(self.last_line())
-        bad = self.failed or self.plan.unreachable or self.plan.blocked
+        bad = self.failed or self.plan.unreachable or self.plan.blocked or self.plan.held
         return ExitCode.NODE_FAILED if bad else ExitCode.DONE
 
     def last_line(self) -> str:

@@ -6,17 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from skerry.compile.node_facts import ARCHITECTURES
 from skerry.compile.tree import Needs
-
-# The kernel's names of processors (uname -m) as images have them (Go's GOARCH).
-_ARCHITECTURES = {
-    "x86_64": "amd64",
-    "aarch64": "arm64",
-    "armv7l": "arm",
-    "riscv64": "riscv64",
-    "ppc64le": "ppc64le",
-    "s390x": "s390x",
-}
 
 
 def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str]:
@@ -47,7 +38,7 @@ def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str
                 f"namespace); the node has {facts['kernel']}"
             )
         for architecture in need.architectures:
-            if machine and _ARCHITECTURES.get(machine, machine) != architecture:
+            if machine and ARCHITECTURES.get(machine, machine) != architecture:
                 yield f"an image of {need.workload} is for {architecture}; the node is {machine}"
 
 

@@ -7,10 +7,12 @@ from typing import Literal
 
 import msgspec
 
+from skerry.compile.held import Held
 from skerry.compile.lock import ResolvedImage
 from skerry.compile.revision import renamed, without_revision
 from skerry.compile.tree import Needs
 from skerry.plan.lacks import plan_lacks
+from skerry.plan.moves import Move
 from skerry.plan.secrets import plan_immutable, plan_secrets
 from skerry.plan.steps import (
     ActOnUnit,
@@ -103,12 +105,19 @@ class Roll(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of a whole cloud; `unreachable` maps a node to the reason."""
+    """The plan of a whole cloud; `unreachable` maps a node to the reason.
+
+    `moves` are replicas that go from node to node, `held` those that should and cannot, and
+    `left_out` the nodes that are treated as lost.
+    """
 
     cloud: str
     nodes: dict[str, NodePlan]
     unreachable: dict[str, str] = {}
     roll: Roll = Roll()
+    moves: tuple[Move, ...] = ()
+    held: tuple[Held, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> list[NodePlan]:

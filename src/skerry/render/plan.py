@@ -53,7 +53,9 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
             f"{palette.paint(name, 'bold')}  {palette.paint('unreachable', 'red')}: {reason}"
         )
     if plan.unreachable:
-        lines.append("")
+        names = ",".join(plan.unreachable)
+        lines += [f"  what they have starts elsewhere with `skerry apply --without {names}`", ""]
+    lines += _place_lines(plan, palette)
     lines += _roll_lines(plan, palette)
     lines.append(render_counts(plan))
     return "\n".join(lines)
@@ -87,6 +89,22 @@ def _roll_lines(plan: Plan, palette: Palette) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def _place_lines(plan: Plan, palette: Palette) -> list[str]:
+    """What goes from node to node, and what should and cannot."""
+    lines = []
+    for name in plan.left_out:
+        words = "left out: what it has is started elsewhere; if it is alive, it goes on there too"
+        lines.append(f"{palette.paint(name, 'bold')}  {words}")
+    for move in plan.moves:
+        note = f"  ({move.note})" if move.note else ""
+        name = palette.paint(move.workload, "cyan")
+        lines.append(f"moves: {name} {move.source} -> {move.target}{note}")
+    for held in plan.held:
+        first, *more = held.describe().splitlines()
+        lines += [f"{palette.paint('held:', 'red')} {first}", *(f"  {line}" for line in more)]
+    return [*lines, ""] if lines else []
+
+
 def render_counts(plan: Plan) -> str:
     """The plan in one line."""
     if not plan.changed:
@@ -98,6 +116,10 @@ def render_counts(plan: Plan) -> str:
         words.append(f"{plural(len(plan.blocked), 'node')} cannot be changed")
     if plan.unreachable:
         words.append(f"{plural(len(plan.unreachable), 'node')} unreachable")
+    if plan.moves:
+        words.append(f"{plural(len(plan.moves), 'replica')} to move")
+    if plan.held:
+        words.append(f"{len(plan.held)} held")
     return " · ".join(words)
 
 
@@ -125,6 +147,9 @@ def plan_to_builtins(plan: Plan) -> dict[str, object]:
         "roll": msgspec.to_builtins(plan.roll),
         "nodes": nodes,
         "unreachable": dict(plan.unreachable),
+        "left_out": list(plan.left_out),
+        "moves": [msgspec.to_builtins(move) for move in plan.moves],
+        "held": [msgspec.to_builtins(held) for held in plan.held],
     }
 
 
