@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from tools.docs import kubernetes_types
 from tools.docs.kubernetes_types import (
     field_rows,
     model_fields,
+    model_structs,
     types_behind_refusals,
     unknown_marks,
 )
@@ -63,6 +66,16 @@ def test_reasons_are_of_fields_that_are_refused() -> None:
     for name, _ in VALUES:
         owner, _, field = name.partition(".")
         assert field in ours[owner], f"{name} is not in the model"
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES, ids=" ".join)
+def test_refused_values_are_not_among_those_that_the_model_takes(name: str, value: str) -> None:
+    owner, _, field = name.partition(".")
+    for struct in model_structs()[owner]:
+        for one in msgspec.structs.fields(struct):
+            if one.encode_name == field and value != "true":
+                taken = json.dumps(msgspec.json.schema(one.type))
+                assert "enum" in taken and f'"{value}"' not in taken
 
 
 def test_refused_kinds_are_kinds() -> None:
