@@ -40,7 +40,9 @@ class OpenCloud:
         """Where everything runs; what had to be allocated for it is in the lock from then on."""
         if self._placements is None:
             from skerry.compile.place_cloud import place_cloud
+            from skerry.compile.services import with_node_ports
 
+            self.lock = with_node_ports(self.cloud, self.lock)
             lock = msgspec.structs.replace(self.lock, claims=self._claims)
             self._placements = place_cloud(self.cloud, lock)
             self.lock = msgspec.structs.replace(self.lock, claims=self._placements.claims)

@@ -9,6 +9,7 @@ import msgspec
 from skerry.compile.candidates import node_labels
 from skerry.compile.lock import Lock
 from skerry.compile.memory import Room, node_room, pod_memory
+from skerry.compile.services import node_port_of
 from skerry.compile.topology import Rule
 from skerry.model.address import has_overlap
 from skerry.model.cloud import Cloud, Workload
@@ -196,7 +197,7 @@ def _service_ports(cloud: Cloud, lock: Lock) -> list[tuple[Mapping[str, str], li
     for name, service in cloud.services.items():
         ports: list[NodePort] = []
         for port in service.spec.ports:
-            number = port.node_port or lock.node_ports.get(f"{name}/{port.port}")
+            number = node_port_of(name, port, lock.node_ports)
             if number is not None:
                 ports.append((number, port.protocol, ""))
         found.append((service.spec.selector, ports))

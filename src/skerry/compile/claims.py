@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skerry.compile.runtimes.sources import Emitted, Instance
+from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.tree import Tree
 from skerry.errors import Problem
 from skerry.model.address import has_overlap
-from skerry.model.container import ContainerPort
+from skerry.model.origin import Origin
 
 
 class NodeClaims:
@@ -19,9 +19,13 @@ class NodeClaims:
         self._owners: dict[str, str] = {}
         self._ports: dict[tuple[int, str], list[tuple[str, Instance]]] = {}
 
-    def add(self, instance: Instance, emitted: Emitted) -> Iterator[Problem]:
-        """Adds what an instance needs; yields the problems."""
+    def add(
+        self, instance: Instance, emitted: Emitted, sources: Sources | None = None
+    ) -> Iterator[Problem]:
+        """Adds what an instance needs; yields the problems. `sources` has the services."""
         yield from self._claim_ports(instance)
+        for port in sources.service_ports(instance.workload) if sources is not None else ():
+            yield from self._claim_port(instance, port.origin, (port.number, port.protocol), "")
         place = instance.workload.placement.origin
         for path, owned in emitted.files.items():
             other = self._owners.setdefault(path, owned.owner)
@@ -48,19 +52,21 @@ class NodeClaims:
             for port in container.ports:
                 number = port.container_port if spec.host_network else port.host_port
                 if number is not None:
-                    yield from self._claim_port(instance, port, number)
+                    place = number, port.protocol
+                    address = port.host_ip or ""
+                    yield from self._claim_port(instance, port.origin, place, address)
 
     def _claim_port(
-        self, instance: Instance, port: ContainerPort, number: int
+        self, instance: Instance, origin: Origin, port: tuple[int, str], address: str
     ) -> Iterator[Problem]:
-        address = port.host_ip or ""
-        holders = self._ports.setdefault((number, port.protocol), [])
+        number, protocol = port
+        holders = self._ports.setdefault(port, [])
         for other_address, other in holders:
             if has_overlap(address, other_address):
                 name = instance.workload.name
                 rival = "another replica of it" if other.workload.name == name else ""
-                yield port.origin.problem(
-                    f"{name!r} takes port {number}/{port.protocol} of node {self.tree.node!r}, "
+                yield origin.problem(
+                    f"{name!r} takes port {number}/{protocol} of node {self.tree.node!r}, "
                     f"which {rival or repr(other.workload.name)} has already"
                 )
                 break

@@ -17,6 +17,7 @@ from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import replica_workload
 from skerry.compile.secrets import KnownSecrets
+from skerry.compile.services import with_node_ports
 from skerry.compile.strategy import why_not_beside
 from skerry.compile.tree import Needs, Tree
 from skerry.errors import CloudInvalid, Problem
@@ -37,6 +38,7 @@ def compile_cloud(
     values. Raises `CloudInvalid` with all problems: a workload that has no room, an image that is
     not resolved, a path, unit or port of a node that two want, a ConfigMap that is not there.
     """
+    lock = with_node_ports(cloud, lock)
     if placements is None:
         placements = place_cloud(cloud, lock)
     names = [name for name in cloud.nodes if only is None or name in only]
@@ -59,7 +61,7 @@ def compile_cloud(
                         node=key[1],
                     )
                     emitted[key] = emit_instance(instance, sources, problems)
-                problems += claims[node].add(*emitted[key])
+                problems += claims[node].add(*emitted[key], sources)
                 claims[node].tree.needs[workload.name] = needs_of(workload, lock)
     if problems:
         unique = dict.fromkeys(problems)

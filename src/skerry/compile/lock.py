@@ -39,7 +39,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_key` is random, base64; it makes the versions of Secrets where there is no secrets.yaml.
     `claims` says on which node the folder of a PersistentVolumeClaim lies, by the claim's name;
-    `node_ports` the port of the nodes that a Service was given, by ``SERVICE/PORT``.
+    `node_ports` the port of the nodes that a Service was given, by ``SERVICE/PORT``
+    (or ``SERVICE/PORT/UDP``).
     """
 
     format: int = 1

@@ -24,6 +24,7 @@ from skerry.load.references import check_references
 from skerry.load.resolve import KnownNodes, resolve_workloads
 from skerry.load.secret_references import check_secret_references
 from skerry.load.secrets_file import load_secrets_file
+from skerry.load.services import check_services
 from skerry.model.cloud import Cloud, CloudFile, Node
 
 CLOUD_FILE = "cloud.yaml"
@@ -65,6 +66,8 @@ def load_cloud(folder: Path) -> Cloud:
     if file is not None:
         workloads = resolve_workloads(file, folder, known, manifests)
     check_references(manifests)
+    if file is not None:
+        check_services(manifests, workloads.values())
     claims = {**template_claims(workloads.values(), manifests), **manifests.claims}
     known_problems = len(problems)
     secrets_file = load_secrets_file(folder, problems)

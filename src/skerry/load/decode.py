@@ -149,7 +149,11 @@ def _compile_struct(kind: type[msgspec.Struct]) -> Decoder:
         if missing:
             several = "s" if len(missing) > 1 else ""
             shown = join_words((f"`{key}`" for key in missing), "and")
-            reading.problem(node, trail, f"the field{several} {shown} must be given")
+            from skerry.load.refusals import MISSING
+
+            reasons = [MISSING.get(f"{name}.{key}") for key in missing]
+            hint = "; ".join(f"{why.reason}: {why.hint}" for why in reasons if why is not None)
+            reading.problem(node, trail, f"the field{several} {shown} must be given", hint=hint)
         if missing or has_bad:
             return BAD
         return kind(**values)

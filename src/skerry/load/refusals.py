@@ -299,6 +299,13 @@ FIELDS: dict[str, Refusal] = {
     ),
 }
 
+# Fields that must be given here, where Kubernetes has a default that is refused.
+MISSING: dict[str, Refusal] = {
+    "ServiceSpec.type": Refusal(
+        "without it a Service is a ClusterIP, and " + _NO_CLUSTER_NETWORK, "write type: NodePort"
+    ),
+}
+
 # Honoured fields that take only some of the API's values: field, value -> why not.
 VALUES: dict[tuple[str, str], Refusal] = {
     ("Container.imagePullPolicy", "Always"): Refusal(

@@ -10,6 +10,9 @@ from skerry.model.metadata import DnsLabel, LabelKey, LabelValue, Metadata
 from skerry.model.origin import Located
 from skerry.model.words import Port, PortName, Protocol
 
+# The ports of nodes that services have (the default of Kubernetes' --service-node-port-range).
+NODE_PORTS = (30000, 32767)
+
 
 class ServicePort(Located, frozen=True, kw_only=True):
     """A port of the service; `node_port` of a node leads to `target_port` of the pods there."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from skerry.compile.runtimes.quadlet import Section
 from skerry.compile.runtimes.sources import Instance, Sources
+from skerry.compile.services import Published
 from skerry.model.container import Container, ContainerPort
 from skerry.model.pod import PodSpec
 
@@ -30,12 +31,17 @@ def compile_ports(instance: Instance, sources: Sources) -> Section:
     spec = instance.workload.spec
     if spec.host_network:
         return []
-    return [
-        ("PublishPort", f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}")
+    lines = [
+        f"{_node_side(port)}:{port.container_port}/{port.protocol.lower()}"
         for container in spec.all_containers
         for port in container.ports
         if port.host_port is not None
     ]
+    lines += [
+        f"{port.number}:{port.target}/{port.protocol.lower()}"
+        for port in sources.service_ports(instance.workload)
+    ]
+    return [("PublishPort", line) for line in lines]
 
 
 def port_words(instance: Instance, container: Container, sources: Sources) -> Iterator[str]:
@@ -45,6 +51,19 @@ def port_words(instance: Instance, container: Container, sources: Sources) -> It
             yield f"{port.container_port}->{port.container_port}/{port.protocol.lower()}"
         elif port.host_port is not None:
             yield f"{_node_side(port)}->{port.container_port}/{port.protocol.lower()}"
+    spec = instance.workload.spec
+    for lead in sources.service_ports(instance.workload):
+        if _holder(spec, lead) is container:
+            yield f"{lead.number}->{lead.target}/{lead.protocol.lower()}"
+
+
+def _holder(spec: PodSpec, lead: Published) -> Container:
+    """The container that says it has the port, or else the first one."""
+    for container in spec.all_containers:
+        for port in container.ports:
+            if (port.container_port, port.protocol) == (lead.target, lead.protocol):
+                return container
+    return spec.containers[0]
 
 
 def _node_side(port: ContainerPort) -> str:

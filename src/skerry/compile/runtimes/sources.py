@@ -8,6 +8,7 @@ import msgspec
 
 from skerry.compile.lock import Lock
 from skerry.compile.secrets import KnownSecrets, PodmanSecret
+from skerry.compile.services import Published, service_ports
 from skerry.compile.tree import File, Unit
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.configmap import ConfigMap
@@ -105,6 +106,10 @@ class Sources:
         self.secrets = secrets or KnownSecrets.unknown(cloud.secrets)
         self.config_maps: Mapping[str, ConfigMap] = cloud.config_maps
         self._files: dict[str, dict[str, OwnedFile]] = {}
+
+    def service_ports(self, workload: Workload) -> list[Published]:
+        """The ports of a node that services lead to a pod of the workload."""
+        return service_ports(self.cloud.services, self.lock.node_ports, workload)
 
     def config_files(self, name: str) -> dict[str, OwnedFile]:
         """The files of a ConfigMap by path, a key each; none where there is no such ConfigMap."""

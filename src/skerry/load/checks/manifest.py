@@ -9,11 +9,13 @@ from skerry.load.checks.config import check_config_map
 from skerry.load.checks.kinds import check_kind
 from skerry.load.checks.pod import check_pod_spec
 from skerry.load.checks.secret import check_secret
+from skerry.load.checks.service import check_service
 from skerry.model.cloud import WorkloadManifest, claim_templates_of, pod_of
 from skerry.model.configmap import ConfigMap
 from skerry.model.kinds import WORKLOAD_KINDS, Shared
 from skerry.model.metadata import Metadata
 from skerry.model.secret import Secret
+from skerry.model.service import Service
 
 _WORKLOADS = tuple(WORKLOAD_KINDS.values())
 
@@ -25,6 +27,8 @@ def check_manifest(manifest: WorkloadManifest | Shared) -> list[Problem]:
         problems += check_config_map(manifest)
     elif isinstance(manifest, Secret):
         problems += check_secret(manifest)
+    elif isinstance(manifest, Service):
+        problems += check_service(manifest)
     if isinstance(manifest, _WORKLOADS):
         problems += check_kind(manifest)
         problems += check_pod_spec(pod_of(manifest)[1], claim_templates_of(manifest))
