@@ -63,11 +63,8 @@ def _network_lines(instance: Instance) -> Section:
         for name in alias.hostnames
     ]
     if spec.host_network:
-        lines: Section = [("Network", "host")]
-        if len(spec.containers) > 1:
-            # A pod would have a host name of its own even so.
-            lines.append(("PodmanArgs", "--uts=host"))
-        return lines + aliases
+        # The host name is that of the node; Podman would give a pod one of its own even so.
+        return [("Network", "host"), ("PodmanArgs", "--uts=host"), *aliases]
     name = spec.hostname or instance.workload.name
     network: Section = [("Network", NETWORK_6)] if needs_network_6(spec) else []
     return [*network, ("PodmanArgs", f"--hostname={name}"), *aliases]
