@@ -75,7 +75,7 @@ def _sharing_lines(spec: PodSpec) -> Section:
     if spec.has_own_users:
         lines.append(("PodmanArgs", _USER_NAMESPACE))
     if len(spec.containers) > 1 and (spec.host_ipc or spec.share_process_namespace):
-        shared = ["net", "uts"] if not spec.host_network else ["net"]
+        shared = ["net", "uts"]
         shared += ["ipc"] if not spec.host_ipc else []
         shared += ["pid"] if spec.share_process_namespace else []
         lines.append(("PodmanArgs", f"--share={','.join(shared)}"))
