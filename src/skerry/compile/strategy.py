@@ -12,10 +12,11 @@ from typing import Literal
 
 import msgspec
 
+from skerry.model.beside import bar_of, is_zero
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.daemonset import DaemonSet, RollingUpdateDaemonSet
 from skerry.model.deployment import Deployment, RollingUpdateDeployment
-from skerry.model.pod import Pod, PodSpec
+from skerry.model.pod import Pod
 from skerry.model.statefulset import RollingUpdateStatefulSetStrategy, StatefulSet
 
 Order = Literal["start-first", "stop-first"]
@@ -114,30 +115,6 @@ def why_not_beside(workload: Workload, cloud: Cloud) -> str:
     return _kinds_reason(workload) or bar_of(workload.spec) or _service_of(workload, cloud)
 
 
-def bar_of(spec: PodSpec) -> str:
-    """What of a pod only one can have on a node; empty where there is nothing."""
-    if spec.restart_policy != "Always":
-        return "it ends by itself"
-    if spec.host_network:
-        return "the node's network"
-    for container in spec.all_containers:
-        for port in container.ports:
-            if port.host_port is not None:
-                return f"port {port.host_port}"
-    written = {
-        mount.name
-        for container in spec.all_containers
-        for mount in container.volume_mounts
-        if not mount.read_only
-    }
-    for volume in spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            return f"claim {volume.persistent_volume_claim.claim_name}"
-        if volume.host_path is not None and volume.name in written:
-            return f"it writes to {volume.host_path.path}"
-    return ""
-
-
 def _kinds_reason(workload: Workload) -> str:
     """Why the kind of the manifest, or its strategy, asks for the old one to go first."""
     manifest = workload.manifest
@@ -145,11 +122,11 @@ def _kinds_reason(workload: Workload) -> str:
         update = manifest.spec.strategy.rolling_update
         if _is_recreated(workload):
             return "Recreate"
-        return "maxSurge is 0" if update is not None and _is_zero(update.max_surge) else ""
+        return "maxSurge is 0" if update is not None and is_zero(update.max_surge) else ""
     if isinstance(manifest, DaemonSet):
         daemon = manifest.spec.update_strategy.rolling_update
         surge = daemon.max_surge if daemon is not None else None
-        return "maxSurge is 0" if surge is None or _is_zero(surge) else ""
+        return "maxSurge is 0" if surge is None or is_zero(surge) else ""
     if isinstance(manifest, Pod):
         return ""
     return f"a {manifest.kind}"
@@ -158,10 +135,6 @@ def _kinds_reason(workload: Workload) -> str:
 def _is_recreated(workload: Workload) -> bool:
     manifest = workload.manifest
     return isinstance(manifest, Deployment) and manifest.spec.strategy.type == "Recreate"
-
-
-def _is_zero(value: str | int | None) -> bool:
-    return value in (0, "0%", "00%")
 
 
 def _service_of(workload: Workload, cloud: Cloud) -> str:

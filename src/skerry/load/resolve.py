@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from skerry.errors import Problem
 from skerry.load.checks.kinds import check_placement
+from skerry.load.checks.rolling import check_recreate
 from skerry.load.manifest import Manifests, path_fault
 from skerry.load.reading import join_words
 from skerry.load.unknown import nearest
@@ -68,6 +69,7 @@ def resolve_workloads(
     if nodes.is_complete:
         for workload in workloads.values():
             manifests.problems += _check_room(workload)
+            manifests.problems += check_recreate(workload)
         manifests.problems += _check_host_ports(workloads.values())
     return workloads
 

@@ -11,6 +11,7 @@ from skerry.errors import Problem
 from skerry.load.checks.cronjob import check_cron_job
 from skerry.load.checks.job import check_job
 from skerry.load.checks.names import check_doubles
+from skerry.load.checks.rolling import check_rolling
 from skerry.model.cloud import Placement, WorkloadManifest
 from skerry.model.cronjob import CronJob
 from skerry.model.daemonset import DaemonSet
@@ -27,6 +28,7 @@ def check_kind(manifest: WorkloadManifest) -> Iterator[Problem]:
     """The problems of a manifest that come from its kind."""
     if isinstance(manifest, Deployment | DaemonSet | StatefulSet):
         yield from _check_template(manifest)
+        yield from check_rolling(manifest)
     if isinstance(manifest, StatefulSet):
         yield from _check_stateful_set(manifest)
     elif isinstance(manifest, Job):
