@@ -141,6 +141,8 @@ def test_start_first_the_old_beats_until_the_new_was_ready_for_so_long(cloud: Li
     rows = cloud.json("status")["replicas"]
     assert [(row["replica"], row["state"]) for row in rows] == [(0, "running")]
     assert len(pids(cloud, "beat")["alpha"]) == 1
+    # Its log has what the old one said.
+    assert "beat one" in cloud.skerry("logs", "beat", "--lines", "100000").text
     left = "ls /etc/containers/systemd; podman ps -a --format '{{.Names}}' | grep -c beat"
     assert cloud.ssh("alpha", left).text.splitlines()[-1] == "1"
     assert "no difference on 3 nodes" in cloud.skerry("diff").text
@@ -271,6 +273,39 @@ def test_stateful_set_comes_up_from_the_lowest_and_is_replaced_from_the_highest(
     first = {key: beats.first for node in NODES for key, beats in read_beats(cloud, node).items()}
     assert first[1, "two"] - first[2, "two"] >= 1
     assert first[0, "two"] - first[1, "two"] >= 1
+
+
+@pytest.mark.honours("RollingUpdateStatefulSetStrategy.partition")
+def test_replicas_below_the_partition_keep_their_version(cloud: LiveCloud) -> None:
+    partition, there = (
+        "updateStrategy: {rollingUpdate: {partition: 1}}",
+        "nodes: [alpha], replicas: 2",
+    )
+    roll(cloud, beating("StatefulSet", "one"), there)
+    kept = pids(cloud, "beat")["alpha"][0]
+    roll(cloud, beating("StatefulSet", "two", partition), there)
+    found = read_beats(cloud, "alpha")
+    assert (1, "two") in found
+    assert (0, "two") not in found
+    assert pids(cloud, "beat")["alpha"][0] == kept
+    # It is as it shall be, and the next apply leaves it alone as well.
+    assert "no difference on 3 nodes" in cloud.skerry("diff").text
+    assert "nothing to change" in cloud.skerry("apply", "--yes").text
+    roll(cloud, beating("StatefulSet", "two"), there)
+    assert (0, "two") in read_beats(cloud, "alpha")
+
+
+@pytest.mark.honours("RollingUpdateStatefulSetStrategy.maxUnavailable")
+def test_stateful_set_has_as_many_down_as_it_may(cloud: LiveCloud) -> None:
+    two, there = (
+        "updateStrategy: {rollingUpdate: {maxUnavailable: 2}}",
+        "nodes: [alpha], replicas: 3",
+    )
+    roll(cloud, beating("StatefulSet", "one", two), there)
+    roll(cloud, beating("StatefulSet", "two", two), there)
+    found = read_beats(cloud, "alpha")
+    assert found[1, "one"].last < found[2, "two"].first
+    assert found[0, "one"].last > max(found[1, "two"].first, found[2, "two"].first)
 
 
 def test_locks_of_all_nodes_are_held_until_the_roll_is_over(cloud: LiveCloud) -> None:

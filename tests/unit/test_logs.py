@@ -16,6 +16,7 @@ from skerry.observe.journal import (
     Line,
     Source,
     compile_journal_command,
+    for_all_revisions,
     sources_of_units,
     try_parse_entry,
 )
@@ -224,3 +225,17 @@ def test_json_lines_are_one_line_each_of_plain_ascii() -> None:
         "from_systemd": False,
         "message": "a\nb\x9b",
     }
+
+
+def test_earlier_revisions_of_a_unit_speak_for_the_same_replica() -> None:
+    unit = "skerry-web.0-11111111.service"
+    command = compile_journal_command([unit], JournalQuery())
+    assert command[-2:] == (f"--unit={unit}", "--unit=skerry-web.0-????????.service")
+    source = Source(workload="web", node="alpha", replica=0)
+    entry = {"_SYSTEMD_UNIT": "skerry-web.0-22222222.service", "MESSAGE": "before"}
+    entry["__REALTIME_TIMESTAMP"] = "1000000"
+    text = json.dumps(entry).encode()
+    assert try_parse_entry(text, {unit: source}) is None
+    line = try_parse_entry(text, for_all_revisions({unit: source}))
+    assert line is not None
+    assert (line.source, line.from_systemd) == (source, False)

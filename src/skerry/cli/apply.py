@@ -50,6 +50,7 @@ def apply(
     else is at work.
     """
     from skerry.cli.cloud import open_cloud, operator_name
+    from skerry.cli.desired import desired_manifests
     from skerry.cli.flow import (
         Phases,
         mend_interrupted,
@@ -99,8 +100,9 @@ def apply(
                 opened, turn, planned, leases, timeout=timeout, progress=report.progress.show
             )
         report.note_pushed(pushed)
+        desired = desired_manifests(opened, observed)
         switches = {
-            node.node: switch_to(opened.trees[node.node].manifest(), node)
+            node.node: switch_to(desired[node.node], node)
             for node in planned.changed
             if not isinstance(pushed[node.node], NodeError)
         }

@@ -85,6 +85,7 @@ def _diff(
     opened: OpenCloud, name: str, *, is_activated: bool, timeout: float
 ) -> tuple[set[str], list[Finding]]:
     """The workloads that the node has or shall have, and what differs there."""
+    from skerry.cli.desired import desired_manifest, known_texts
     from skerry.observe.containers import inspect_node
     from skerry.observe.diff import diff_node
     from skerry.observe.environment import desired_environments
@@ -95,11 +96,11 @@ def _diff(
     desired = tree.manifest() if tree is not None else None
     observed = observe_node(link, desired, wants_text=True, deadline=timeout)
     active = observed["manifest"]
-    desired = desired or active
+    desired = desired_manifest(opened, name, observed) if desired is not None else active
     if desired is None:
         return set(), []
     inspected = inspect_node(link, wants_containers=True, deadline=timeout)
-    texts = {path: file.text for path, file in tree.files.items()} if tree is not None else {}
+    texts = known_texts(tree, desired) if tree is not None else {}
     found = diff_node(
         desired,
         observed,

@@ -111,7 +111,10 @@ def _lock_words(lock: wire.LockEntry) -> str:
 
 def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]) -> Plan:
     """The plan for all nodes that answered."""
+    from skerry.cli.desired import desired_manifests, known_texts
+
     images = opened.images_by_id()
+    desired = desired_manifests(opened, observed)
     plans: dict[str, NodePlan] = {}
     unreachable: dict[str, str] = {}
     for name, answer in observed.items():
@@ -123,16 +126,13 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
             plans[name] = blocked_node(name, NodeLocked(name, _lock_words(answer["lock"])))
         else:
             tree = opened.trees[name]
-            plans[name] = plan_node(
-                tree.manifest(), answer, images, tree.text_of, tree.needs.values()
-            )
+            texts = known_texts(tree, desired[name])
+            plans[name] = plan_node(desired[name], answer, images, texts.get, tree.needs.values())
     from skerry.cli.leaving import add_moves
 
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
     plan = add_moves(plan, opened, observed)
-    return order_plan(
-        opened, plan, {name: tree.manifest() for name, tree in opened.trees.items()}, observed
-    )
+    return order_plan(opened, plan, desired, observed)
 
 
 def order_plan(

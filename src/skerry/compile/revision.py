@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 import msgspec
 
+from skerry.compile.names import LENGTH
 from skerry.compile.runtimes.sources import Emitted
 from skerry.model.cloud import Workload
 from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
 from skerry.model.statefulset import StatefulSet
 
-_LENGTH = 8
-_REVISION = rf"-[0-9a-f]{{{_LENGTH}}}(?![0-9a-z])"
-_TAIL = re.compile(r"(skerry-[^./]+\.\d+)" + _REVISION)
 # The roles of units that run for as long as the pod does.
 LASTING = ("container", "pod", "sidecar")
 
@@ -26,7 +23,7 @@ def revision_of(emitted: Emitted) -> str:
     Files, images and secrets count. What the node is told of waiting does not: a longer deadline
     is no new version.
     """
-    digest = hashlib.blake2b(digest_size=_LENGTH // 2)
+    digest = hashlib.blake2b(digest_size=LENGTH // 2)
     words: list[tuple[str, ...]] = [
         (path, str(one.file.mode), one.file.owner, one.file.digest)
         for path, one in sorted(emitted.files.items())
@@ -35,24 +32,6 @@ def revision_of(emitted: Emitted) -> str:
     for word in words:
         digest.update(repr(word).encode())
     return digest.hexdigest()
-
-
-def has_revision(unit: str) -> bool:
-    """Whether the unit's name holds a revision."""
-    return _TAIL.match(unit) is not None
-
-
-def without_revision(text: str) -> str:
-    """A path or name as it is for all revisions."""
-    return _TAIL.sub(r"\1", text)
-
-
-def renamed(text: str | None, path: str) -> str | None:
-    """The text of another revision of a file, with this one's revision wherever it has its own."""
-    tail = _TAIL.search(path)
-    if text is None or tail is None:
-        return text
-    return re.sub(re.escape(tail[1]) + _REVISION, tail[0], text)
 
 
 def set_pace(emitted: Emitted, workload: Workload) -> None:

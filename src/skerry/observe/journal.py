@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from skerry.compile.names import any_revision, has_revision, without_revision
 from skerry_node import wire
 
 _FIELDS = (
@@ -75,7 +76,10 @@ class JournalQuery(msgspec.Struct, frozen=True, kw_only=True):
 def compile_journal_command(
     units: Sequence[str], query: JournalQuery, *, after: str | None = None
 ) -> tuple[str, ...]:
-    """The words of the command; `after` is the cursor behind which to go on, instead of `since`."""
+    """The words of the command; `after` is the cursor behind which to go on, instead of `since`.
+
+    What earlier revisions of a unit said is asked for too.
+    """
     words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"]
     words.append("--output-fields=" + ",".join(_FIELDS))
     if after is not None:
@@ -90,7 +94,8 @@ def compile_journal_command(
         words += ["--follow", "--no-tail"]
     elif query.lines is not None:
         words.append(f"--lines={query.lines}")
-    return (*words, *(f"--unit={unit}" for unit in units))
+    patterns = [any_revision(unit) for unit in units if has_revision(unit)]
+    return (*words, *(f"--unit={unit}" for unit in (*units, *patterns)))
 
 
 def sources_of_units(node: str, units: Mapping[str, wire.UnitEntry]) -> dict[str, Source]:
@@ -115,6 +120,11 @@ def sources_of_units(node: str, units: Mapping[str, wire.UnitEntry]) -> dict[str
     }
 
 
+def for_all_revisions(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """The sources, with those of units that have a revision also under the name without it."""
+    return {**{without_revision(unit): source for unit, source in sources.items()}, **sources}
+
+
 def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
     """One line of ``--output=json``; None for what is no entry of these units.
 
@@ -131,7 +141,8 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
         return None
     own = _text(entry.get("_SYSTEMD_UNIT"))
     about = _text(entry.get("UNIT")) or _text(entry.get("OBJECT_SYSTEMD_UNIT"))
-    source = sources.get(own) or sources.get(about)
+    speaker = sources.get(own) or sources.get(without_revision(own))
+    source = speaker or sources.get(about) or sources.get(without_revision(about))
     if source is None:
         return None
     message = _text(entry.get("MESSAGE"))
@@ -150,7 +161,7 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
         # conmon leaves the newline on.
         message=_text(entry.get("MESSAGE")).rstrip("\n"),
         priority=priority,
-        from_systemd=own not in sources,
+        from_systemd=speaker is None,
         cursor=_text(entry.get("__CURSOR")),
     )
 

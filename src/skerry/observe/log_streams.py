@@ -15,6 +15,7 @@ from skerry.observe.journal import (
     Line,
     Source,
     compile_journal_command,
+    for_all_revisions,
     try_parse_entry,
 )
 from skerry.observe.root import root_command
@@ -32,6 +33,7 @@ class JournalStream:
 
     def __init__(self, log: NodeLog, query: JournalQuery, *, after: str | None = None) -> None:
         self._log = log
+        self._sources = for_all_revisions(log.sources)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         words = compile_journal_command(sorted(log.sources), query, after=after)
         command = client_only(ssh_command(log.link, root_command(words)))
@@ -43,7 +45,7 @@ class JournalStream:
         """The lines in the journal's order. Raises a `NodeError` when it ends with a failure."""
         assert self._child.stdout is not None
         for text in self._child.stdout:
-            if (line := try_parse_entry(text, self._log.sources)) is not None:
+            if (line := try_parse_entry(text, self._sources)) is not None:
                 yield line
         status, words = self._child.wait(), read_all(self._stderr)
         self.stop()

@@ -9,7 +9,7 @@ import msgspec
 
 from skerry.compile.held import Held
 from skerry.compile.lock import ResolvedImage
-from skerry.compile.revision import renamed, without_revision
+from skerry.compile.names import renamed, without_revision
 from skerry.compile.tree import Needs
 from skerry.plan.lacks import plan_lacks
 from skerry.plan.moves import Move

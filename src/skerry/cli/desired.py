@@ -1,0 +1,40 @@
+"""What a node shall hold, given what it has: a partition leaves some replicas as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skerry.cli.cloud import OpenCloud
+from skerry.compile.tree import Tree
+from skerry.errors import NodeError
+from skerry_node import wire
+
+
+def desired_manifest(opened: OpenCloud, name: str, observed: wire.Observed) -> wire.Manifest:
+    """The manifest that a node is switched to."""
+    from skerry.compile.strategy import compile_strategies
+    from skerry.plan.partition import keep_partition
+
+    strategies = compile_strategies(opened.cloud, {})
+    return keep_partition(opened.trees[name].manifest(), observed, strategies)
+
+
+def desired_manifests(
+    opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]
+) -> dict[str, wire.Manifest]:
+    """Those of all nodes; one that did not answer is taken to be as it shall be."""
+    return {
+        name: tree.manifest()
+        if (seen := observed.get(name)) is None or isinstance(seen, NodeError)
+        else desired_manifest(opened, name, seen)
+        for name, tree in opened.trees.items()
+    }
+
+
+def known_texts(tree: Tree, desired: wire.Manifest) -> dict[str, str | None]:
+    """The texts of the desired files, but for those of an older version."""
+    return {
+        path: file.text
+        for path, file in tree.files.items()
+        if path in desired["files"] and desired["files"][path]["digest"] == file.digest
+    }
