@@ -11,6 +11,7 @@ from itertools import pairwise
 from time import monotonic
 from typing import NamedTuple
 
+from tests.kubernetes_schema import text_faults
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE
 
@@ -21,17 +22,18 @@ BEAT = "trap 'exit 0' TERM; while :; do echo beat VERSION; sleep 0.1; done"
 _UNIT = re.compile(r"skerry-(?P<workload>[^.]+)\.(?P<replica>\d+)(-[0-9a-f]{8})?\.service")
 
 
-def beating(kind: str, version: str, *lines: str, command: str = BEAT, pod: str = "") -> str:
+def beating(kind: str, version: str, *lines: str, command: str = BEAT) -> str:
     """A manifest of the kind, with its `lines` under `spec`, whose pods beat their version."""
     words = json.dumps(command.replace("VERSION", version))
-    more = "".join(f"  {line}\n" for line in lines)
-    return f"""\
-apiVersion: apps/v1
-kind: {kind}
+    more = "\n  ".join(lines)
+    # A part of it is lines of the test's: what kubectl would say is asked of the whole.
+    text = f"apiVersion: apps/v1\nkind: {kind}\n"
+    text += f"""\
 metadata: {{name: beat}}
 spec:
   selector: {{matchLabels: {{app: beat}}}}
-{more}  template:
+  {more}
+  template:
     metadata: {{labels: {{app: beat}}}}
     spec:
       terminationGracePeriodSeconds: 5
@@ -39,7 +41,9 @@ spec:
         - name: beat
           image: {BUSYBOX_IMAGE}
           command: [/bin/busybox, sh, -c, {words}]
-{pod}"""
+"""
+    assert text_faults(text) == []
+    return text
 
 
 class Beats(NamedTuple):

@@ -31,7 +31,8 @@ WEB = """\
 apiVersion: v1
 kind: ConfigMap
 metadata: {{name: web-page}}
-data: {{index.html: {text}}}
+data:
+  index.html: "{text}"
 ---
 apiVersion: apps/v1
 kind: Deployment
