@@ -27,8 +27,8 @@ def beating(kind: str, version: str, *lines: str, command: str = BEAT) -> str:
     words = json.dumps(command.replace("VERSION", version))
     more = "\n  ".join(lines)
     # A part of it is lines of the test's: what kubectl would say is asked of the whole.
-    text = f"apiVersion: apps/v1\nkind: {kind}\n"
-    text += f"""\
+    text = f"""\
+kind: {kind}
 metadata: {{name: beat}}
 spec:
   selector: {{matchLabels: {{app: beat}}}}
@@ -42,6 +42,7 @@ spec:
           image: {BUSYBOX_IMAGE}
           command: [/bin/busybox, sh, -c, {words}]
 """
+    text = f"apiVersion: apps/v1\n{text}"
     assert text_faults(text) == []
     return text
 
