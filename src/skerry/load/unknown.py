@@ -10,15 +10,12 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from skerry.load.reading import join_words
-from skerry.load.refusals import (
-    VALUES,
-    Refusal,
-    refusal_of_kind,
-    refused_fields,
-)
+
+if TYPE_CHECKING:
+    from skerry.load.refusals import Refusal
 
 # Where our type's name differs from the Kubernetes API's.
 KUBERNETES_TYPES = {
@@ -79,6 +76,8 @@ def kubernetes_fields(type_name: str) -> list[str]:
 
 def refusal_of_field(type_name: str, name: str) -> Refusal:
     """Why a field of Kubernetes is refused in what the model calls `type_name`."""
+    from skerry.load.refusals import Refusal, refused_fields
+
     refusals = refused_fields()
     for owner in (type_name, kubernetes_type(type_name)):
         if (refusal := refusals.get(f"{owner}.{name}")) is not None:
@@ -88,6 +87,8 @@ def refusal_of_field(type_name: str, name: str) -> Refusal:
 
 def try_refusal_of_value(type_name: str, name: str, value: str) -> Refusal | None:
     """Why a field that is honoured does not take a value, where Kubernetes has that value."""
+    from skerry.load.refusals import VALUES
+
     return VALUES.get((f"{kubernetes_type(type_name)}.{name}", value))
 
 
@@ -108,6 +109,8 @@ def explain_field(type_name: str, name: str, fields: Iterable[str]) -> tuple[str
 def explain_kind(kind: str) -> tuple[str, str]:
     """Message and hint for a manifest whose kind is not honoured."""
     if kind in kubernetes_names()["kinds"]:
+        from skerry.load.refusals import refusal_of_kind
+
         reason, hint = refusal_of_kind(kind)
         return (f"kind {kind} is refused: {reason}", hint)
     near = nearest(kind, HONOURED_KINDS)
