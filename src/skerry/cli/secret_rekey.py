@@ -33,6 +33,7 @@ def rekey(settings: Settings, added: tuple[str, ...], removed: tuple[str, ...]) 
 
     from skerry.cli.secret_folder import SecretFolder, shown_recipient
     from skerry.edge.secrets import Vault, encrypt_key, encrypt_value, same_recipient
+    from skerry.render.text import plural
 
     folder = SecretFolder.open(settings)
     file, vault = folder.file, folder.vault
@@ -65,7 +66,8 @@ def rekey(settings: Settings, added: tuple[str, ...], removed: tuple[str, ...]) 
             hint="let somebody who stays run this",
         ) from None
     folder.replace(changed)
-    click.echo(f"{len(entries)} secrets encrypted to {len(recipients)} recipients:")
+    counts = plural(len(entries), "secret"), plural(len(recipients), "recipient")
+    click.echo(f"{counts[0]} encrypted to {counts[1]}:")
     for one in recipients:
         click.echo(f"  {shown_recipient(one)}")
     if gone:
