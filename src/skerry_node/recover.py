@@ -168,7 +168,8 @@ def stop_for(
     if finished is not None:
         words = "some volumes could not be removed: " + finished.words[-500:]
         emit({"event": "note", "message": words})
-    reset_failed(host, [unit for unit in ending if unit not in after])
+    # A program that was told to stop may have ended with SIGTERM's status: that is no failure.
+    reset_failed(host, ending)
     remove_stamps(host, [before[unit] for unit in ending if unit in before])
 
 
