@@ -110,21 +110,29 @@ def _read_memory() -> Dict[str, int]:
 
 
 def _read_pods_memory(host: Host) -> int:
-    """Memory that is neither file cache nor free, of all units of workloads (cgroup v2)."""
-    folder, total = host.path("/sys/fs/cgroup/system.slice"), 0
+    """Memory that is neither file cache nor free, of all units of workloads (cgroup v2).
+
+    Containers lie in the root slice, what only runs for a moment in that of the system.
+    """
+    total = 0
+    for folder in map(host.path, ("/sys/fs/cgroup", "/sys/fs/cgroup/system.slice")):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith("skerry-"):
+                total += _read_memory_of(os.path.join(folder, name))
+    return total
+
+
+def _read_memory_of(folder: str) -> int:
     try:
-        names = os.listdir(folder)
+        with open(os.path.join(folder, "memory.stat")) as file:
+            counts = dict(line.split() for line in file)
     except OSError:
         return 0
-    for name in names:
-        if name.startswith("skerry-"):
-            try:
-                with open(os.path.join(folder, name, "memory.stat")) as file:
-                    counts = dict(line.split() for line in file)
-            except OSError:
-                continue
-            total += sum(int(counts.get(key, 0)) for key in ("anon", "kernel"))
-    return total
+    return sum(int(counts.get(key, 0)) for key in ("anon", "kernel"))
 
 
 def _has_container_users(host: Host) -> bool:

@@ -140,10 +140,10 @@ def test_config_map_is_the_roots_and_cannot_be_written(running: PodNode) -> None
 @pytest.mark.honours("ResourceRequirements.limits", "ResourceList.memory", "ResourceList.cpu")
 def test_limits_are_those_of_the_unit_that_holds_the_container(running: PodNode) -> None:
     size = str(48 * 1024 * 1024)
-    wanted = ("MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "OOMPolicy")
-    assert running.show("skerry-web.0.service", *wanted) == [size, size, "250ms", "kill"]
+    wanted = ("MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "OOMPolicy", "MemoryLow")
+    assert running.show("skerry-web.0.service", *wanted) == [size, size, "250ms", "kill", size]
     pid = running.ssh("podman inspect skerry-web.0 --format '{{.State.Pid}}'").text
-    assert "/system.slice/skerry-web.0.service/" in running.ssh(f"cat /proc/{pid}/cgroup").text
+    assert "0::/skerry-web.0.service/" in running.ssh(f"cat /proc/{pid}/cgroup").text
 
 
 def test_root_in_a_container_is_nobody_on_the_node(running: PodNode) -> None:

@@ -191,3 +191,25 @@ def test_privileged_container_of_the_nodes_root(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_ports(tmp_path: Path, ports: str, told: list[str]) -> None:
     assert problems_of(tmp_path, f"ports: [{ports}]") == told
+
+
+@pytest.mark.parametrize(
+    ("resources", "told"),
+    [
+        ("{requests: {cpu: 250m, memory: 64Mi}, limits: {cpu: 0.25, memory: 64Mi}}", []),
+        (
+            "{requests: {cpu: 251m, memory: 1Gi}, limits: {cpu: 0.25, memory: 512Mi}}",
+            [
+                "8:33: container 'web' asks for more cpu (251m) than its limit (0.25)",
+                "8:47: container 'web' asks for more memory (1Gi) than its limit (512Mi)",
+            ],
+        ),
+    ],
+)
+def test_requests_within_limits(tmp_path: Path, resources: str, told: list[str]) -> None:
+    assert problems_of(tmp_path, f"resources: {resources}") == told
+
+
+def test_storage_is_refused_by_name(tmp_path: Path) -> None:
+    (told,) = problems_of(tmp_path, "resources: {limits: {ephemeral-storage: 1Gi}}")
+    assert "ephemeral-storage" in told

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 from skerry.errors import Problem
 from skerry.load.checks.names import check_doubles
+from skerry.load.checks.resources import check_resources
 from skerry.model.container import Container
-from skerry.model.quantity import parse_cpu, parse_memory
-
-# Under this no program starts; such a limit is "512m" (half a byte) written for 512Mi.
-LEAST_MEMORY = 1024 * 1024
 
 
 def check_container(container: Container, volumes: list[str]) -> Iterator[Problem]:
@@ -38,17 +35,4 @@ def check_container(container: Container, volumes: list[str]) -> Iterator[Proble
                 f"the first in line {paths[path]}"
             )
         paths.setdefault(path, mount.origin.line)
-    yield from _check_limits(container)
-
-
-def _check_limits(container: Container) -> Iterator[Problem]:
-    limits = container.resources.limits
-    if limits.memory is not None and parse_memory(limits.memory) < LEAST_MEMORY:
-        amount = str(limits.memory)
-        hint = f"did you mean {amount[:-1]}Mi?" if amount.endswith(("m", "M")) else ""
-        yield limits.origin.of("memory").problem(
-            f"{amount} of memory is {parse_memory(limits.memory)} bytes: too little for anything",
-            hint=hint,
-        )
-    if limits.cpu is not None and parse_cpu(limits.cpu) == 0:
-        yield limits.origin.of("cpu").problem("a limit of 0 cores lets nothing run")
+    yield from check_resources(container)
