@@ -29,10 +29,11 @@ def read_unit_state(host: Host, entry: Optional[UnitEntry], properties: Properti
     stamp = try_read_stamp(host, entry)
     if stamp is not None and state["active"] == "inactive":
         result, _, status = stamp.partition(" ")
-        state["completed"] = result == "success"
+        # A pod whose time was over is not started again; one that failed is, by an apply.
+        state["completed"] = result in ("success", "deadline")
         state["result"] = result
         state["exit_status"] = int(status) if status.isdigit() else 0
-        if result != "success":
+        if not state["completed"]:
             state["active"] = "failed"
     return state
 
@@ -67,8 +68,8 @@ def remove_stamps(host: Host, entries: Iterable[UnitEntry]) -> None:
     """Lets units run that have ended for good, and forgets those that go."""
     for entry in entries:
         path = entry.get("completed", "")
-        if path:
+        for name in (path, path + ".started") if path else ():
             try:
-                os.unlink(host.path(path))
+                os.unlink(host.path(name))
             except OSError:
                 continue

@@ -11,12 +11,15 @@ from skerry_node.host import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, List, Optional
 
     from skerry_node.host import Emit
 
 _PODMAN = "/usr/bin/podman"
 _SYSTEMCTL = "/usr/bin/systemctl"
+# What probes look with.
+_PROGRAMS = ("bash", "curl", "ip", "nsenter")
+_PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _SUBORDINATE_FILES = ("/etc/subuid", "/etc/subgid")
 
 
@@ -38,7 +41,8 @@ def read_facts(host: Host) -> Dict[str, Any]:
     """The node's facts. Sizes are in bytes, times in seconds.
 
     ``disk_*`` are of the file system of /var/lib; ``container_users`` says whether there are
-    subordinate ids for user namespaces; a version is None where the program is not installed.
+    subordinate ids for user namespaces, ``programs`` what there is of those that probes need; a
+    version is None where the program is not installed.
     ``memory_pods`` is what the units of workloads hold and cannot give back; 0 where nobody counts.
     """
     release, memory = _read_release(host), _read_memory()
@@ -59,6 +63,7 @@ def read_facts(host: Host) -> Dict[str, Any]:
         "disk_free": disk.f_bavail * disk.f_frsize,
         "podman_version": try_version_of(host, _PODMAN),
         "systemd_version": try_version_of(host, _SYSTEMCTL),
+        "programs": _present_programs(host),
         "container_users": _has_container_users(host),
         "boot_id": host.boot_id(),
         "uptime": round(host.uptime(), 3),
@@ -133,6 +138,14 @@ def _read_memory_of(folder: str) -> int:
     except OSError:
         return 0
     return sum(int(counts.get(key, 0)) for key in ("anon", "kernel"))
+
+
+def _present_programs(host: Host) -> List[str]:
+    return [
+        name
+        for name in _PROGRAMS
+        if any(os.path.exists(host.path(folder + "/" + name)) for folder in _PROGRAM_FOLDERS)
+    ]
 
 
 def _has_container_users(host: Host) -> bool:

@@ -30,7 +30,8 @@ _CLEAN = r"""
 cd /etc/containers/systemd
 units=$(ls | sed -n 's/\.container$/.service/p; s/\.pod$/-pod.service/p')
 [ -z "$units" ] || systemctl stop $units
-rm -rf /etc/containers/systemd/* /etc/skerry /var/lib/skerry/volumes /srv/*
+rm -rf /etc/containers/systemd/* /etc/systemd/system/skerry-* /etc/skerry /srv/*
+rm -rf /var/lib/skerry/volumes /var/lib/skerry/completed
 systemctl daemon-reload
 systemctl reset-failed
 """

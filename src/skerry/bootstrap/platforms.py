@@ -62,6 +62,9 @@ _DEBIAN_PACKAGES = (
     "catatonit",
     "uidmap",
     "nftables",
+    # Probes look with them.
+    "curl",
+    "iproute2",
     "python3",
     "xdelta3",
     "zstd",
@@ -86,6 +89,8 @@ _RED_HAT_PACKAGES = (
     "aardvark-dns",
     "catatonit",
     "nftables",
+    # Probes look with it. curl, or curl-minimal which excludes it, is part of every system.
+    "iproute",
     "zstd",
     "sudo",
 )

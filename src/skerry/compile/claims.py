@@ -48,7 +48,7 @@ class NodeClaims:
 
     def _claim_ports(self, instance: Instance) -> Iterator[Problem]:
         spec = instance.workload.spec
-        for container in spec.containers:
+        for container in spec.all_containers:
             for port in container.ports:
                 number = port.container_port if spec.host_network else port.host_port
                 if number is not None:

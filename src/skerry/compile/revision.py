@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from skerry.compile.names import LENGTH
+from skerry.compile.runtimes.probes import PROGRAM_FILE
 from skerry.compile.runtimes.sources import Emitted
 from skerry.model.cloud import Workload
 from skerry.model.daemonset import DaemonSet
@@ -20,13 +21,14 @@ LASTING = ("container", "pod", "sidecar")
 def revision_of(emitted: Emitted) -> str:
     """A word for what was emitted under a name without a revision: other content, another word.
 
-    Files, images and secrets count. What the node is told of waiting does not: a longer deadline
-    is no new version.
+    Files, images and secrets count, but not the program that all probes share. What the node is
+    told of waiting does not: a longer deadline is no new version.
     """
     digest = hashlib.blake2b(digest_size=LENGTH // 2)
     words: list[tuple[str, ...]] = [
         (path, str(one.file.mode), one.file.owner, one.file.digest)
         for path, one in sorted(emitted.files.items())
+        if one.owner != PROGRAM_FILE.owner
     ]
     words += [(name, *unit.secrets, unit.image_id) for name, unit in sorted(emitted.units.items())]
     for word in words:

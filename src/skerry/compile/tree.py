@@ -61,12 +61,17 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a workload asks of its node: the oldest Podman and Linux, and the images' CPU."""
+    """What a workload asks of its node: the oldest Podman and Linux, and the images' CPU.
+
+    `systemd` is its oldest version, 0 for any; `programs` are those that probes need.
+    """
 
     workload: str
     podman: tuple[int, int]
     kernel: tuple[int, int]
     architectures: tuple[str, ...] = ()
+    systemd: int = 0
+    programs: tuple[str, ...] = ()
 
 
 class Tree(msgspec.Struct, frozen=True):

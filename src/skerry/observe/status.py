@@ -113,7 +113,7 @@ def state_of_unit(entry: wire.UnitEntry, state: wire.UnitState | None) -> str:
     if state["queued"]:
         return "starting"
     if state["completed"]:
-        return "completed"
+        return "completed" if state["result"] == "success" else "failed"
     if entry.get("role") == "cron":
         return "waiting"
     succeeded = state["result"] == "success" and state["exit_status"] == 0 and state["ended"] > 0

@@ -25,6 +25,7 @@ def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str
             "run `skerry node add` for this node again"
         )
     kernel = parse_version(facts.get("kernel"))
+    systemd = parse_version(facts.get("systemd_version"), parts=1)
     machine = str(facts.get("architecture", ""))
     for need in needs:
         if podman < need.podman:
@@ -37,16 +38,28 @@ def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str
                 f"{need.workload} needs Linux {_shown(need.kernel)} (volumes in a user "
                 f"namespace); the node has {facts['kernel']}"
             )
+        if systemd is not None and systemd < (need.systemd,):
+            yield (
+                f"{need.workload} needs systemd {need.systemd} (init containers); "
+                f"the node has {facts['systemd_version']}"
+            )
+        programs = facts.get("programs")
+        missing = [name for name in need.programs if programs is not None and name not in programs]
+        if missing:
+            yield (
+                f"{need.workload} needs {' and '.join(missing)} (probes): "
+                "run `skerry node add` for this node again"
+            )
         for architecture in need.architectures:
             if machine and ARCHITECTURES.get(machine, machine) != architecture:
                 yield f"an image of {need.workload} is for {architecture}; the node is {machine}"
 
 
-def parse_version(text: Any) -> tuple[int, int] | None:
-    """The first two numbers of a version; None where there are none."""
-    match = re.match(r"(\d+)\.(\d+)", str(text or ""))
-    return (int(match[1]), int(match[2])) if match else None
+def parse_version(text: Any, *, parts: int = 2) -> tuple[int, ...] | None:
+    """The first numbers of a version; None where there are not so many."""
+    match = re.match(r"(\d+)" + r"\.(\d+)" * (parts - 1), str(text or ""))
+    return tuple(map(int, match.groups())) if match else None
 
 
-def _shown(version: tuple[int, int]) -> str:
+def _shown(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))

@@ -37,17 +37,20 @@ def compile_completion(
     content: Iterable[bytes],
     *,
     kind: Literal["container", "oneshot"] = "container",
-    when: Literal["success", "any end"] = "success",
+    when: Literal["success", "any end", "never"] = "success",
 ) -> Completion:
     """What lets the unit `name`, which is made from `content`, end once and for all.
 
     A ``container`` is a service that runs and ends by itself; being told to stop, as in a
-    shutdown, is no end. A ``oneshot`` ends with its command; of it only success is kept.
+    shutdown, is no end. A ``oneshot`` ends with its command; of it only success is kept. `when` is
+    ``never`` where somebody else writes the stamp.
     """
     digest = hashlib.sha256()
     for part in content:
         digest.update(b"%d:" % len(part) + part)
     stamp = f"{COMPLETED_FOLDER}/{name}@{digest.hexdigest()[:16]}"
+    if when == "never":
+        return Completion(stamp, [("ConditionPathExists", f"!{stamp}")], [])
     if kind == "oneshot":
         entry = ("ExecStartPost", _command(_WRITE, stamp))
     else:

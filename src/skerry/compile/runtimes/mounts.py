@@ -34,7 +34,7 @@ class Mounts(msgspec.Struct, frozen=True):
 
 def needed_kernel(spec: PodSpec) -> tuple[int, int]:
     """The version of Linux that the pod needs: mounts with mapped owners came with 5.12."""
-    has_mapped = spec.has_own_users and any(one.volume_mounts for one in spec.containers)
+    has_mapped = spec.has_own_users and any(one.volume_mounts for one in spec.all_containers)
     return (5, 12) if has_mapped else (4, 18)
 
 

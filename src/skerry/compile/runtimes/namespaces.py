@@ -10,6 +10,7 @@ import msgspec
 from skerry.compile.runtimes.ports import NETWORK_6, compile_ports, needs_network_6
 from skerry.compile.runtimes.quadlet import Section, quote_word
 from skerry.compile.runtimes.resolver import compile_resolver
+from skerry.compile.runtimes.shape import is_grouped
 from skerry.compile.runtimes.sources import Instance, Sources
 from skerry.model.pod import PodSpec
 
@@ -74,7 +75,7 @@ def _sharing_lines(spec: PodSpec) -> Section:
     lines: Section = []
     if spec.has_own_users:
         lines.append(("PodmanArgs", _USER_NAMESPACE))
-    if len(spec.containers) > 1 and (spec.host_ipc or spec.share_process_namespace):
+    if is_grouped(spec) and (spec.host_ipc or spec.share_process_namespace):
         shared = ["net", "uts"]
         shared += ["ipc"] if not spec.host_ipc else []
         shared += ["pid"] if spec.share_process_namespace else []
@@ -90,7 +91,7 @@ def _container_lines(spec: PodSpec) -> Section:
     lines: Section = []
     if spec.host_pid:
         lines.append(("PodmanArgs", "--pid=host"))
-    elif spec.share_process_namespace and len(spec.containers) == 1:
+    elif spec.share_process_namespace and not is_grouped(spec):
         # What the processes of all containers share is a first process that is none of theirs
         # and reaps orphans.
         lines.append(("PodmanArgs", "--init"))

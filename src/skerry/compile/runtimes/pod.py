@@ -9,20 +9,33 @@ from __future__ import annotations
 import msgspec
 
 from skerry.compile.lock import ResolvedImage
-from skerry.compile.runtimes.completion import compile_completion
+from skerry.compile.runtimes.completion import Completion
+from skerry.compile.runtimes.ending import compile_ending, compile_expiry, ends, pod_stamp
 from skerry.compile.runtimes.environment import resolve_environment
+from skerry.compile.runtimes.init import compile_order, earlier_units
 from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
 from skerry.compile.runtimes.namespaces import Place, compile_place
 from skerry.compile.runtimes.ports import port_words
+from skerry.compile.runtimes.probe_program import PROGRAM_PATH
+from skerry.compile.runtimes.probes import PROGRAM_FILE, Probing, compile_probing
 from skerry.compile.runtimes.program import check_words, compile_program
 from skerry.compile.runtimes.quadlet import FOLDER, Section, quote_word, render_unit
 from skerry.compile.runtimes.secrets import check_secret_words, compile_secrets
 from skerry.compile.runtimes.security import compile_security
+from skerry.compile.runtimes.shape import (
+    container_name,
+    is_grouped,
+    is_init,
+    pod_unit,
+    role_of,
+    sidecars_of,
+)
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
 from skerry.compile.runtimes.supervision import (
     START_SECONDS,
-    STOP_SECONDS,
+    STOP_SPARE,
     compile_supervision,
+    start_deadline,
 )
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
@@ -37,23 +50,33 @@ _NO_START_LIMIT = ("StartLimitIntervalSec", "0")
 
 def needed_podman(spec: PodSpec) -> tuple[int, int]:
     """The version of Podman that the pod needs: Quadlet came with 4.4, its pods with 5.0."""
-    return (5, 0) if len(spec.containers) > 1 else (4, 4)
+    return (5, 0) if is_grouped(spec) else (4, 4)
 
 
 def emit_pod(instance: Instance, sources: Sources, problems: list[Problem]) -> Emitted:
     """The Quadlet files and units of one replica. What is wrong goes to `problems`."""
     emitted = Emitted({}, {}, {})
     place = compile_place(instance, sources)
-    if len(instance.workload.spec.containers) > 1:
-        _emit_pod_unit(instance, place, emitted)
-    for container in instance.workload.spec.containers:
+    spec = instance.workload.spec
+    for container in spec.all_containers:
         image = sources.images.get(container.image)
         if image is None:
             problems.append(_unresolved_image(container))
             # The other problems of the container shall be found too; no tree comes of this.
             image = ResolvedImage(id="", size=0)
         _emit_container(instance, container, image, place, sources, problems, emitted)
+    if is_grouped(spec):
+        _emit_pod_unit(instance, place, emitted)
+        if spec.init_containers or ends(instance):
+            _join_units(emitted)
     return emitted
+
+
+def _join_units(emitted: Emitted) -> None:
+    """Has a change of anything start all of the pod anew, as its init containers have to."""
+    files = tuple(dict.fromkeys(path for one in emitted.units.values() for path in one.files))
+    for name, unit in emitted.units.items():
+        emitted.units[name] = msgspec.structs.replace(unit, files=files)
 
 
 def _unresolved_image(container: Container) -> Problem:
@@ -65,27 +88,39 @@ def _unresolved_image(container: Container) -> Problem:
 
 
 def _emit_pod_unit(instance: Instance, place: Place, emitted: Emitted) -> None:
-    name = instance.name
+    name, spec = instance.name, instance.workload.spec
     path = f"{FOLDER}/{name}.pod"
     pod: Section = [("PodName", name), *place.shared]
     # Without it Podman ends the pod as soon as none of its containers runs, and they could not
     # be restarted.
     pod.append(("PodmanArgs", "--exit-policy=continue"))
     pod += [("PodmanArgs", quote_word(f"--label={label}")) for label in _labels(instance)]
-    sections = [
-        ("Unit", [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]),
-        ("Pod", pod),
-        # The pod itself is up as long as it is wanted, whatever becomes of its containers.
-        ("Service", [*place.service, ("Restart", "always"), ("RestartSec", "1")]),
-        _INSTALL,
-    ]
+    unit: Section = [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]
+    # The pod itself is up as long as it is wanted, whatever becomes of its containers.
+    service: Section = [*place.service, ("Restart", "always"), ("RestartSec", "1")]
+    if sidecars_of(spec):
+        # Says since when its containers are told to stop.
+        service.append(("RuntimeDirectory", f"skerry/{name}"))
+    stamp = pod_stamp(instance)
+    if stamp:
+        unit.append(("ConditionPathExists", f"!{stamp}"))
+        emitted.files[PROGRAM_PATH] = PROGRAM_FILE
+    expiry = compile_expiry(instance, [one.completed for one in emitted.units.values()])
+    if expiry:
+        emitted.files[PROGRAM_PATH] = PROGRAM_FILE
+        service += expiry
+    sections = [("Unit", unit), ("Pod", pod), ("Service", service), _INSTALL]
     emitted.files[path] = _file(instance, sections)
-    emitted.units[f"{name}-pod.service"] = Unit(
+    emitted.units[pod_unit(instance)] = Unit(
         files=(path,),
         workload=instance.workload.name,
         replica=instance.ordinal,
         volumes=empty_dirs(instance),
-        deadline=float(START_SECONDS + STOP_SECONDS),
+        deadline=float(START_SECONDS + spec.termination_grace_period_seconds),
+        role="pod",
+        completes=bool(stamp),
+        completed=stamp,
+        grace=float(2 * spec.termination_grace_period_seconds + STOP_SPARE),
     )
 
 
@@ -99,8 +134,7 @@ def _emit_container(
     emitted: Emitted,
 ) -> None:
     spec = instance.workload.spec
-    is_single = len(spec.containers) == 1
-    name = instance.name if is_single else f"{instance.name}.{container.name}"
+    name = container_name(instance, container)
     path = f"{FOLDER}/{name}.container"
     mounts = compile_mounts(instance, container, sources, problems)
     security = compile_security(spec, container, image, problems)
@@ -108,13 +142,19 @@ def _emit_container(
     problems += check_words(container, variables)
     problems += check_secret_words(container, variables)
     secrets = compile_secrets(instance, container, variables, (), sources, problems)
-    what = instance.workload.name if is_single else f"{instance.workload.name}/{container.name}"
-    unit: Section = [("Description", f"Skerry pod {what}"), _NO_START_LIMIT]
+    probing = compile_probing(instance, container)
+    what = f"/{container.name}" if is_grouped(spec) else ""
+    unit: Section = [
+        ("Description", f"Skerry pod {instance.workload.name}{what}"),
+        _NO_START_LIMIT,
+        *compile_order(instance, container),
+    ]
     service: Section = [
-        *(place.service if is_single else ()),
+        *(() if is_grouped(spec) else place.service),
         *security.service,
         *mounts.service,
-        *compile_supervision(spec, container),
+        *compile_supervision(spec, container, probing),
+        *probing.service,
     ]
     sections = [
         ("Unit", unit),
@@ -128,31 +168,23 @@ def _emit_container(
                 *compile_program(container, variables),
                 *mounts.container,
                 *secrets.lines,
+                *probing.container,
                 *_labels_and_annotations(instance, container),
             ],
         ),
         ("Service", service),
     ]
-    if is_single:
+    if not is_grouped(spec):
         sections.append(_INSTALL)
-    stamp = ""
-    if spec.restart_policy != "Always" and not instance.is_run:
-        completion = compile_completion(
-            name,
-            [
-                _file(instance, sections).file.content,
-                *(one.file.content for one in mounts.files.values()),
-            ],
-            when="success" if spec.restart_policy == "OnFailure" else "any end",
-        )
-        unit += completion.unit
-        service += completion.service
-        stamp = completion.stamp
+    content = [_file(instance, sections), *mounts.files.values()]
+    completion = compile_ending(instance, container, [one.file.content for one in content])
+    unit += completion.unit
+    service += completion.service
     emitted.files[path] = _file(instance, sections)
-    emitted.files.update(mounts.files)
+    emitted.files.update({**mounts.files, **probing.files})
     emitted.images[image.id] = container.image
     emitted.secrets.update(secrets.secrets)
-    found = _container_unit(instance, container, image, path, mounts, sources, stamp)
+    found = _container_unit(instance, container, image, path, mounts, sources, probing, completion)
     emitted.units[f"{name}.service"] = msgspec.structs.replace(
         found, secrets=tuple(sorted(secrets.secrets))
     )
@@ -165,13 +197,14 @@ def _container_unit(
     path: str,
     mounts: Mounts,
     sources: Sources,
-    stamp: str,
+    probing: Probing,
+    completion: Completion,
 ) -> Unit:
     spec = instance.workload.spec
-    is_single = len(spec.containers) == 1
     limit = container.resources.limits.memory
+    before = (pod_unit(instance),) if is_grouped(spec) else ()
     return Unit(
-        files=(path, *mounts.files),
+        files=(path, *mounts.files, *probing.own_files),
         workload=instance.workload.name,
         replica=instance.ordinal,
         container=container.name,
@@ -179,11 +212,14 @@ def _container_unit(
         image_id=image.id,
         ports=tuple(port_words(instance, container, sources)),
         memory_limit=parse_memory(limit) if limit is not None else None,
-        volumes=empty_dirs(instance) if is_single else (),
-        after=() if is_single else (f"{instance.name}-pod.service",),
-        deadline=float(START_SECONDS + STOP_SECONDS),
-        completes=spec.restart_policy != "Always",
-        completed=stamp,
+        volumes=() if is_grouped(spec) else empty_dirs(instance),
+        after=(*before, *earlier_units(instance, container)),
+        deadline=start_deadline(spec, container, probing),
+        role=role_of(spec, container),
+        ready=probing.ready,
+        completes=bool(completion.stamp) or is_init(spec, container),
+        completed=completion.stamp,
+        grace=float(spec.termination_grace_period_seconds + STOP_SPARE),
     )
 
 
@@ -197,13 +233,14 @@ def _file(instance: Instance, sections: list[tuple[str, Section]]) -> OwnedFile:
 def _place_lines(instance: Instance, place: Place) -> Section:
     """What the container runs in: the pod, or what a pod would give it; and common options."""
     lines: Section = []
-    if len(instance.workload.spec.containers) > 1:
+    if is_grouped(instance.workload.spec):
         lines.append(("Pod", f"{instance.name}.pod"))
     else:
         lines += place.shared
     lines += place.container
     # Not `passthrough`: a program that opens /dev/stdout cannot do so with a socket.
-    options = ("--pull=never", "--log-driver=journald", f"--stop-timeout={STOP_SECONDS}")
+    grace = instance.workload.spec.termination_grace_period_seconds
+    options = ("--pull=never", "--log-driver=journald", f"--stop-timeout={grace}")
     return lines + [("PodmanArgs", option) for option in options]
 
 

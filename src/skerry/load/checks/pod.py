@@ -11,6 +11,7 @@ from skerry.load.checks.environment import check_environment
 from skerry.load.checks.names import check_doubles
 from skerry.load.checks.network import check_network
 from skerry.load.checks.ports import check_ports
+from skerry.load.checks.probes import check_probes
 from skerry.load.checks.security import check_security
 from skerry.load.checks.volumes import check_volume
 from skerry.model.pod import PodSpec
@@ -32,5 +33,6 @@ def check_pod_spec(spec: PodSpec, claim_templates: Sequence[str] = ()) -> list[P
     problems += check_ports(spec)
     problems += check_defaults(spec)
     problems += check_network(spec)
+    problems += check_probes(spec)
     problems += check_security(spec)
     return problems
