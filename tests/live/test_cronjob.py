@@ -21,6 +21,7 @@ spec:
   schedule: "SCHEDULE"
   suspend: false
   jobTemplate:
+    metadata: {labels: {made-by: NAME}}
     spec:
       backoffLimit: 0
       template:
@@ -99,7 +100,11 @@ def reboot(cloud: LiveCloud) -> None:
     wait_until(lambda: cloud.ssh(NODE, script, check=False).text in up, 90, "the boot's end")
 
 
-@pytest.mark.honours("CronJobSpec.schedule", "CronJobSpec.jobTemplate", "JobTemplateSpec.spec")
+@pytest.mark.honours(
+    "CronJob.apiVersion", "CronJob.kind", "CronJob.metadata", "CronJob.spec",
+    "CronJobSpec.schedule", "CronJobSpec.jobTemplate",
+    "JobTemplateSpec.metadata", "JobTemplateSpec.spec",
+)  # fmt: skip
 def test_it_fires_by_the_clock_also_after_a_reboot(cloud: LiveCloud) -> None:
     cloud.place("tick", cron("tick", "echo ran; echo ran >>/out/log", schedule="* * * * *"))
     cloud.skerry("apply", "--yes")

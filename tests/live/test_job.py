@@ -87,7 +87,7 @@ def hasten(cloud: LiveCloud, unit: str) -> None:
     cloud.ssh(NODE, f"mkdir -p {folder}; printf '{drop_in}' >{folder}/zz.conf")
 
 
-@pytest.mark.honours("JobSpec.template", "PodSpec.restartPolicy")
+@pytest.mark.honours("Job.apiVersion", "Job.kind", "Job.metadata", "Job.spec", "JobSpec.template")
 def test_a_job_runs_once(cloud: LiveCloud) -> None:
     cloud.place("once", job("once", "echo ran >>/out/log"))
     cloud.skerry("apply", "--yes")
