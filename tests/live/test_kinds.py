@@ -83,11 +83,7 @@ def replicas(cloud: LiveCloud) -> list[tuple[str, int, str, str]]:
 def containers(cloud: LiveCloud) -> dict[str, str]:
     """The names of the running containers, with their nodes."""
     command = "podman ps --format '{{.Names}}'"
-    return {
-        name: node
-        for node in NODES
-        for name in cloud.ssh(node, command).text.split()
-    }
+    return {name: node for node in NODES for name in cloud.ssh(node, command).text.split()}
 
 
 def reboot(cloud: LiveCloud, node: str) -> None:

@@ -45,7 +45,9 @@ class OpenCloud:
             self.lock = with_node_ports(self.cloud, self.lock)
             lock = msgspec.structs.replace(self.lock, claims=self._claims)
             self._placements = place_cloud(self.cloud, lock)
-            self.lock = msgspec.structs.replace(self.lock, claims=self._placements.claims)
+            self.lock = msgspec.structs.replace(
+                self.lock, claims=self._placements.claims, jobs=self._placements.jobs
+            )
         return self._placements
 
     @property

@@ -39,6 +39,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_key` is random, base64; it makes the versions of Secrets where there is no secrets.yaml.
     `claims` says on which node the folder of a PersistentVolumeClaim lies, by the claim's name;
+    `jobs` on which node the pods of a Job run, and so have run, by ``JOB/LANE``;
     `node_ports` the port of the nodes that a Service was given, by ``SERVICE/PORT``
     (or ``SERVICE/PORT/UDP``).
     """
@@ -47,5 +48,6 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     images: dict[str, ResolvedImage] = {}
     nodes: dict[str, NodeFacts] = {}
     claims: dict[str, str] = {}
+    jobs: dict[str, str] = {}
     node_ports: dict[str, int] = {}
     secret_key: str = ""

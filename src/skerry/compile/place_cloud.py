@@ -25,13 +25,14 @@ class Placements(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything runs.
 
     `where` is the result, and `before` what it would be with no node away or cordoned. `claims`
-    are those of the lock and the new ones. `problems` are errors of the folder, `held` is what
-    is not moved.
+    are those of the lock and the new ones, `jobs` where the lanes of jobs are. `problems` are
+    errors of the folder, `held` is what is not moved.
     """
 
     where: Where
     before: Where
     claims: dict[str, str]
+    jobs: dict[str, str] = {}
     problems: tuple[Problem, ...] = ()
     held: tuple[Held, ...] = ()
 
@@ -61,6 +62,7 @@ class _Replacing(Placing):
             where=self.where(),
             before=before,
             claims=dict(sorted(self.claims.items())),
+            jobs=self.jobs(),
             problems=tuple(self.problems),
             held=tuple(self.held),
         )

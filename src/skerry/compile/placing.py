@@ -21,6 +21,7 @@ from skerry.compile.volume_claims import claims_of_ordinal, shared_claims, stora
 from skerry.errors import Problem
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.daemonset import DaemonSet
+from skerry.model.job import Job
 
 # More nodes than this are not listed one by one when nothing fits.
 _SHOWN = 12
@@ -153,7 +154,9 @@ class Placing:
         for ordinal in ordinals:
             claims = claims_of_ordinal(workload, ordinal)
             pins = {self.claims[claim] for claim in claims if claim in self.claims}
-            if not pins:
+            if not pins and self._has_run_there(workload, ordinal, fits):
+                found[ordinal] = self.lock.jobs[job_key(workload, ordinal)]
+            elif not pins:
                 free.append(ordinal)
             elif self.pin(workload, pins, claims, 1):
                 found[ordinal] = min(pins)
@@ -166,6 +169,31 @@ class Placing:
                 found[ordinal] = node
                 self.claims.update(dict.fromkeys(claims_of_ordinal(workload, ordinal), node))
         return free[len(chosen) :]
+
+    def _has_run_there(self, workload: Workload, ordinal: int, fits: Mapping[str, Fit]) -> bool:
+        """Whether a job's lane was placed before on a node that still suits it; it is taken.
+
+        A node that is added takes no share of what ran already: it would run there once more.
+        """
+        node = self.lock.jobs.get(job_key(workload, ordinal), "")
+        ask = self.board.ask_of(workload)
+        if not isinstance(workload.manifest, Job) or node not in fits:
+            return False
+        if not self.board.fits(node, ask):
+            return False
+        self.board.take(node, workload.name, ask)
+        pods = self.board.pods[workload.name]
+        pods[node] = pods.get(node, 0) + 1
+        return True
+
+    def jobs(self) -> dict[str, str]:
+        """The node of each lane of each job, for the lock."""
+        return {
+            job_key(workload, ordinal): node
+            for name, workload in sorted(self.cloud.workloads.items())
+            if isinstance(workload.manifest, Job)
+            for ordinal, node in sorted(self.numbered.get(name, {}).items())
+        }
 
     def place_together(self, workload: Workload) -> None:
         """All replicas on the node of their volume, which is chosen here where it is new."""
@@ -355,6 +383,11 @@ class Placing:
                     node: tuple(range(counts[node])) for node in sorted(counts) if counts[node]
                 }
         return found
+
+
+def job_key(workload: Workload, lane: int) -> str:
+    """What the lock calls a lane of a job."""
+    return f"{workload.name}/{lane}"
 
 
 def _no_place(workload: Workload, missing: int) -> str:
