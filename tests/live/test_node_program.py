@@ -127,7 +127,8 @@ def test_switch_touches_what_changed_and_nothing_else(operator: Operator) -> Non
     result = operator.activate(new, restart, restart)
     assert result["state"] == "healthy"
     phases = [event["name"] for event in operator.events if event["event"] == "phase"]
-    assert phases == ["files", "daemon-reload", "units", "health"]
+    # What goes goes last.
+    assert phases == ["files", "daemon-reload", "units", "health", "files"]
     assert operator.observe()["generation"] == number
     assert operator.confirm() == {"state": "active"}
     assert operator.observe()["generation"] == number + 1
@@ -191,7 +192,8 @@ def test_lost_connection_is_made_again_and_the_switch_confirmed(
     result = operator.ask("rejoin", token=operator.token, number=number + 1)
     assert result["state"] == "healthy"
     phases = [event["name"] for event in operator.events if event["event"] == "phase"]
-    assert phases == ["files", "daemon-reload", "units", "health"]
+    # What goes goes last.
+    assert phases == ["files", "daemon-reload", "units", "health", "files"]
     operator.confirm()
     assert operator.observe()["generation"] == number + 1
 

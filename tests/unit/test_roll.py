@@ -36,7 +36,7 @@ class Fleet:
         """What shall run on a node."""
         self.after[node] = tree(node, replicas, version)
 
-    def plan(self) -> Plan:
+    def plan(self, cramped: dict[str, dict[str, str]] | None = None) -> Plan:
         """The plan with its roll."""
         seen, plans = {}, {}
         for node, desired in self.after.items():
@@ -51,7 +51,7 @@ class Fleet:
             )
             plans[node] = plan_node(desired, seen[node], {}, lambda path: None)
         plan = Plan(cloud="home", nodes=plans, unreachable=self.unreachable)
-        return plan_roll(plan, self.after, seen, self.strategies)
+        return plan_roll(plan, self.after, seen, self.strategies, cramped)
 
     def waves(self) -> list[list[str]]:
         """The waves of the plan."""
@@ -189,6 +189,16 @@ def test_old_version_with_a_port_goes_before_a_new_one_without() -> None:
     assert stages(fleet.plan(), "alpha") == [["stop web.0", f"start web.0-{NEW}"]]
 
 
+def test_old_one_goes_first_where_there_is_no_memory_for_two() -> None:
+    fleet = Fleet(web=start_first(1))
+    fleet.has("alpha", f"web.0-{OLD}")
+    fleet.wants("alpha", f"web.0-{NEW}")
+    plan = fleet.plan({"alpha": {"web": "no memory for two on alpha"}})
+    assert stages(plan, "alpha") == [[f"stop web.0-{OLD}", f"start web.0-{NEW}"]]
+    assert plan.roll.workloads["web"].order == "stop-first"
+    assert plan.roll.workloads["web"].reason == "no memory for two on alpha"
+
+
 def test_replicas_of_one_node_follow_each_other() -> None:
     fleet = Fleet(web=stop_first(3))
     fleet.has("alpha", "web.0", "web.1", "web.2")
@@ -228,6 +238,24 @@ def test_moved_replica_starts_before_it_goes() -> None:
     fleet.wants("alpha")
     fleet.wants("beta", "web.0")
     assert fleet.waves() == [["beta"], ["alpha"]]
+
+
+def test_last_replica_does_not_go_while_its_new_node_is_not_there() -> None:
+    fleet = Fleet(web=stop_first(1), one=stop_first(1))
+    fleet.has("alpha", "web.0")
+    fleet.wants("alpha")
+    fleet.wants("beta", "web.0")
+    fleet.wants("gamma", "one.0")
+    fleet.unreachable = {"beta": "gone"}
+    plan = fleet.plan()
+    assert plan.roll.waves == (("gamma",),)
+    assert plan.nodes["alpha"].blockers == (
+        "web is to run on beta, which cannot be changed now: here runs the last of it "
+        "(`--without beta` gives it another place)",
+    )
+    fleet.has("delta", "web.0")
+    fleet.wants("delta", "web.0", version="v1")
+    assert fleet.plan().roll.waves == (("alpha", "gamma"),)
 
 
 def test_numbered_or_recreated_replica_goes_before_it_starts_elsewhere() -> None:

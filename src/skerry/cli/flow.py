@@ -132,7 +132,10 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
 
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
     plan = add_moves(plan, opened, observed)
-    return order_plan(opened, plan, desired, observed)
+    from skerry.compile.cramped import find_cramped
+
+    cramped = find_cramped(opened.cloud, opened.lock, opened.placements) if plan.changed else {}
+    return order_plan(opened, plan, desired, observed, cramped)
 
 
 def order_plan(
@@ -140,6 +143,7 @@ def order_plan(
     plan: Plan,
     desired: Mapping[str, wire.Manifest],
     observed: Mapping[str, wire.Observed | NodeError],
+    cramped: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Plan:
     """The plan with its roll: which nodes follow which, and what follows what on each."""
     if not plan.changed:
@@ -149,7 +153,7 @@ def order_plan(
 
     seen = {name: one for name, one in observed.items() if not isinstance(one, NodeError)}
     strategies = compile_strategies(opened.cloud, count_replicas(desired.values()))
-    return plan_roll(plan, desired, seen, strategies)
+    return plan_roll(plan, desired, seen, strategies, cramped)
 
 
 def blocked_node(name: str, error: NodeError) -> NodePlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -34,9 +35,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changes_of(
-    plan: NodePlan, desired: wire.Manifest, observed: wire.Observed
+    plan: NodePlan,
+    desired: wire.Manifest,
+    observed: wire.Observed,
+    cramped: Collection[str] = (),
 ) -> tuple[Change, ...]:
-    """The changes of a node's replicas, by workload and replica."""
+    """The changes of a node's replicas, by workload and replica.
+
+    Of the `cramped` workloads two versions have no room there: the old one goes first.
+    """
     active = observed["manifest"]
     owned = active["units"] if active is not None else {}
     groups: dict[tuple[str, int], list[ActOnUnit]] = {}
@@ -44,9 +51,15 @@ def changes_of(
         if isinstance(step, ActOnUnit):
             entry = desired["units"].get(step.unit) or owned[step.unit]
             groups.setdefault((entry["workload"], entry["replica"]), []).append(step)
-    return tuple(
+    changes = (
         _change(key, tuple(steps), _of(desired["units"], key), _of(owned, key), observed["units"])
         for key, steps in sorted(groups.items())
+    )
+    return tuple(
+        msgspec.structs.replace(one, kind="replace")
+        if one.kind == "beside" and one.workload in cramped
+        else one
+        for one in changes
     )
 
 

@@ -25,17 +25,29 @@ def plan_roll(
     desired: Mapping[str, wire.Manifest],
     observed: Mapping[str, wire.Observed],
     strategies: Mapping[str, Strategy],
+    cramped: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Plan:
     """The plan with the stages of its unit actions, and with its roll: the waves of its nodes.
 
+    `cramped` are, per node, the workloads of which two versions have no room there, and why.
     `desired` are the manifests of all nodes that the plan is about, `observed` of those that
     answered. A workload without a strategy (a job) waits for nothing and nothing waits for it;
     one that no longer is in the folder is rolled by what Kubernetes has for a Deployment.
     """
     changes = {
-        node.node: changes_of(node, desired[node.node], observed[node.node])
+        node.node: changes_of(
+            node, desired[node.node], observed[node.node], (cramped or {}).get(node.node, {})
+        )
         for node in plan.changed
     }
+    blockers = _held_back(plan, desired, changes, strategies)
+    if blockers:
+        nodes = {
+            name: msgspec.structs.replace(node, blockers=(*node.blockers, *blockers.get(name, ())))
+            for name, node in plan.nodes.items()
+        }
+        held = msgspec.structs.replace(plan, nodes=nodes)
+        return plan_roll(held, desired, observed, strategies, cramped)
     known = {**_guessed(changes, desired, strategies), **strategies}
     budgets = {
         workload: Budget(
@@ -56,7 +68,9 @@ def plan_roll(
     rolled = {
         workload: Rolled(
             order="start-first" if kinds == {"beside"} else "stop-first",
-            reason="" if kinds == {"beside"} else known[workload].reason,
+            reason=""
+            if kinds == {"beside"}
+            else known[workload].reason or _cramped_reason(workload, changes, cramped or {}),
             replicas=known[workload].replicas,
             max_unavailable=budgets[workload].down,
             max_surge=budgets[workload].surge,
@@ -95,6 +109,39 @@ def limit_roll(plan: Plan, count: int) -> Plan:
     )
 
 
+def _held_back(
+    plan: Plan,
+    desired: Mapping[str, wire.Manifest],
+    changes: Mapping[str, Sequence[Change]],
+    strategies: Mapping[str, Strategy],
+) -> dict[str, list[str]]:
+    """Nodes from which a replica would go though it cannot come up where it belongs, and why.
+
+    Only the last one that runs is kept in this way: a dead node holds nobody else up.
+    """
+    stuck = {*plan.unreachable, *(node.node for node in plan.blocked)}
+    found: dict[str, list[str]] = {}
+    for node, several in changes.items():
+        for change in several:
+            strategy = strategies.get(change.workload)
+            if strategy is None or change.kind != "remove" or not change.is_up:
+                continue
+            homes = [
+                name
+                for name, manifest in desired.items()
+                for entry in manifest["units"].values()
+                if entry["workload"] == change.workload
+                and (not strategy.is_numbered or entry["replica"] == change.replica)
+            ]
+            if homes and stuck.issuperset(homes):
+                where = " and ".join(dict.fromkeys(homes))
+                found.setdefault(node, []).append(
+                    f"{change.workload} is to run on {where}, which cannot be changed now: here "
+                    f"runs the last of it (`--without {where}` gives it another place)"
+                )
+    return found
+
+
 def _kinds(changes: Mapping[str, Sequence[Change]]) -> dict[str, set[str]]:
     """In which ways replicas of each workload are replaced."""
     found: dict[str, set[str]] = {}
@@ -102,6 +149,16 @@ def _kinds(changes: Mapping[str, Sequence[Change]]) -> dict[str, set[str]]:
         if change.kind in ("beside", "replace"):
             found.setdefault(change.workload, set()).add(change.kind)
     return dict(sorted(found.items()))
+
+
+def _cramped_reason(
+    workload: str,
+    changes: Mapping[str, Sequence[Change]],
+    cramped: Mapping[str, Mapping[str, str]],
+) -> str:
+    """Why a workload that could start first does not, somewhere."""
+    reasons = (cramped.get(node, {}).get(workload) for node in changes)
+    return next((reason for reason in reasons if reason), "the old version takes a port or volume")
 
 
 def _guessed(
