@@ -21,7 +21,7 @@ from skerry_node.journal import (
 from skerry_node.lock import give_lock_back, hold_lock
 from skerry_node.recover import recover
 from skerry_node.secrets import clean_secrets, raise_if_missing
-from skerry_node.store import FAILED, PENDING, Store
+from skerry_node.store import FAILED, PENDING, UNCONFIRMED, Store
 from skerry_node.switch import events_path
 
 TYPE_CHECKING = False
@@ -92,9 +92,10 @@ def run_rejoin(
     """
     _ignore_hangup()
     host = host or Host()
-    hold_lock(host, args["token"])
-    number = int(args["number"])
-    if number not in Store(host).numbers():
+    number, store = int(args["number"]), Store(host)
+    if not _is_given_up(store, number, args["token"]):
+        hold_lock(host, args["token"])
+    if number not in store.numbers():
         raise NodeFault(
             "no-such-generation",
             "generation %d was never begun: nothing was changed" % number,
@@ -113,8 +114,10 @@ def run_confirm(
     """
     _ignore_hangup()
     host = host or Host()
-    hold_lock(host, args["token"])
     number, store = int(args["number"]), Store(host)
+    if _is_given_up(store, number, args["token"]):
+        raise _rolled_back(number)
+    hold_lock(host, args["token"])
     if store.current_number() != number:
         _confirm(host, number, emit)
     _wait_for_end(host)
@@ -192,6 +195,14 @@ def start_switch(host: Host, number: int) -> None:
     if finished.status != 0:
         Store(host).update_record(number, state=FAILED)
         finished.raise_unless_done()
+
+
+def _is_given_up(store: Store, number: int, token: str) -> bool:
+    """Whether this run's switch was not confirmed in time: it gave the lock back at its end, and
+    whoever began it shall hear of that."""
+    if store.record(number).get("state") != UNCONFIRMED:
+        return False
+    return bool(store.switch_request(number)["token"] == token)
 
 
 def _confirm(host: Host, number: int, emit: Emit) -> None:

@@ -31,7 +31,7 @@ from skerry_node.journal import (
     try_read_journal,
     write_journal,
 )
-from skerry_node.lock import try_renew
+from skerry_node.lock import give_lock_back, try_renew
 from skerry_node.recover import (
     stages_of,
     start_for,
@@ -103,7 +103,11 @@ def run_switch(host: Host, number: int, emit: Emit) -> None:
             "stage": 0,
         }
         write_journal(host, entry)
-        emit(_switch(host, store, entry, request, _renewing(host, request["token"], emit)))
+        ended = _switch(host, store, entry, request, _renewing(host, request["token"], emit))
+        if ended["state"] == UNCONFIRMED:
+            # Nobody is there any more who could do it.
+            give_lock_back(host, request["token"])
+        emit(ended)
 
 
 def _switch(

@@ -187,8 +187,12 @@ def test_rejoin_after_the_switch_went_back(machine: Machine) -> None:
     start_old(machine)
     activate(machine, to_new(confirm_within=0.1))
     machine.join()
+    # Nobody was there to give the lock back, so the switch did.
+    assert show_lock(machine.host) is None
     result = run_rejoin({"token": TOKEN, "number": 2}, None, Events(), machine.host)
     assert result["state"] == "unconfirmed"
+    with pytest.raises(NodeFault, match="does not hold the node's lock"):
+        run_rejoin({"token": "o" * 32, "number": 2}, None, Events(), machine.host)
 
 
 def test_rejoin_of_what_never_began(machine: Machine) -> None:
