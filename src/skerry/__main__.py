@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 
 def main() -> None:
     """Runs ``skerry`` with the arguments of this process; does not return."""
-    # What imports make stays: to look through it for garbage takes a twentieth of `check`.
-    gc.set_threshold(100_000)
     from skerry.cli.main import run_command_line
 
     sys.exit(run_command_line(sys.argv[1:]))

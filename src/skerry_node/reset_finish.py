@@ -63,8 +63,17 @@ def finish(user: str, keys: Sequence[str]) -> None:
         os.unlink(SUDOERS)
     if not site.has_command("sudo"):
         remove_if_empty(site, os.path.dirname(SUDOERS))
+    _unmount_volumes()
     shutil.rmtree(STATE_FOLDER, ignore_errors=True)
     shutil.rmtree("/run/skerry", ignore_errors=True)
+
+
+def _unmount_volumes() -> None:
+    """The emptyDirs in memory of pods that are gone: each is a file system of its own."""
+    folder = STATE_FOLDER + "/volumes"
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        if os.path.ismount(folder + "/" + name):
+            subprocess.call(["umount", "--", folder + "/" + name])
 
 
 def _wait_for_end_of(uid: int) -> None:

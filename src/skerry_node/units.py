@@ -149,7 +149,11 @@ def remove_volumes(host: Host, volumes: Sequence[str]) -> Optional[Finished]:
         if name.startswith(_VOLUME_FOLDER) and ".." not in name.split("/"):
             import shutil
 
-            shutil.rmtree(host.path(name), ignore_errors=True)
+            path = host.path(name)
+            # An emptyDir in memory is a file system of its own.
+            if os.path.ismount(path):
+                host.commands.run("umount", "--", path, deadline=STOP_DEADLINE)
+            shutil.rmtree(path, ignore_errors=True)
     names = [name for name in volumes if not name.startswith("/")]
     if not names:
         return None

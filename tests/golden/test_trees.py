@@ -50,7 +50,6 @@ def compile_case(folder: Path) -> dict[str, bytes]:
     for name, tree in trees.items():
         found[f"{name}/units.txt"] = render_units(tree).encode()
         for path, file in tree.files.items():
-            assert (file.mode, file.owner) == (0o644, "root:root")
             found[f"{name}{path}"] = file.content
     return found
 
@@ -68,6 +67,11 @@ def render_units(tree: Tree) -> str:
                 )
     lines += [
         f"image {image_id} {reference}" for image_id, reference in sorted(tree.images.items())
+    ]
+    lines += [
+        f"file {path} {file.mode:04o} {file.owner}"
+        for path, file in sorted(tree.files.items())
+        if (file.mode, file.owner) != (0o644, "root:root")
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -14,7 +14,7 @@ from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
 from tests.live.lab_harness import ssh, wait_until
 
 from skerry.compile.cloud import compile_cloud
-from skerry.compile.lock import Lock, ResolvedImage
+from skerry.compile.lock import Lock, NodeFacts, ResolvedImage
 from skerry.compile.tree import Tree
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab, Node
@@ -26,12 +26,15 @@ kind: ConfigMap
 metadata: {name: page}
 data: {index.html: hello}
 """
+# What is not the lab's, so that a test can tell that it is this.
+FACTS = NodeFacts(memory=500 << 20, system=70 << 20, cpus=3)
 _CLEAN = r"""
 cd /etc/containers/systemd
 units=$(ls | sed -n 's/\.container$/.service/p; s/\.pod$/-pod.service/p')
 [ -z "$units" ] || systemctl stop $units
+for path in /var/lib/skerry/volumes/*; do ! mountpoint -q "$path" || umount "$path"; done
 rm -rf /etc/containers/systemd/* /etc/systemd/system/skerry-* /etc/skerry /srv/*
-rm -rf /var/lib/skerry/volumes /var/lib/skerry/completed
+rm -rf /var/lib/skerry/volumes /var/lib/skerry/completed /var/lib/skerry/claims
 systemctl daemon-reload
 systemctl reset-failed
 """
@@ -85,7 +88,8 @@ class PodNode:
         nodes = f"  {self.node.name}: {{ssh: root@{self.node.address}}}\n"
         (self.folder / "cloud.yaml").write_text(f"name: pods\nnodes:\n{nodes}run:\n{places}")
         image = ResolvedImage(id=self.image_id, size=0, user=user)
-        trees = compile_cloud(load_cloud(self.folder), Lock(images={BUSYBOX_IMAGE: image}))
+        lock = Lock(images={BUSYBOX_IMAGE: image}, nodes={self.node.name: FACTS})
+        trees = compile_cloud(load_cloud(self.folder), lock)
         return without_revisions(trees[self.node.name])
 
     def start(self, config: str = PAGE, **manifests: str) -> Tree:
@@ -104,6 +108,10 @@ class PodNode:
             for path, file in tree.files.items():
                 member = tarfile.TarInfo(path.lstrip("/"))
                 member.size, member.mode = len(file.content), file.mode
+                # Numbers, or root.
+                member.uid, member.gid = (
+                    int(one) if one.isdigit() else 0 for one in file.owner.split(":")
+                )
                 tar.addfile(member, io.BytesIO(file.content))
         self.ssh("umask 022; tar -C / -x && systemctl daemon-reload", input=archive.getvalue())
 

@@ -21,9 +21,9 @@ from skerry.compile.runtimes.job import (
     lanes_of,
 )
 from skerry.compile.runtimes.job_script import SCRIPT_PATH
-from skerry.compile.runtimes.mounts import VOLUME_FOLDER
 from skerry.compile.runtimes.quadlet import Section, render_unit
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
+from skerry.compile.runtimes.storage import VOLUME_FOLDER
 from skerry.compile.schedule import compile_calendar
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem

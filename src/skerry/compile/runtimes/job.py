@@ -17,10 +17,10 @@ import msgspec
 
 from skerry.compile.runtimes.completion import COMPLETED_FOLDER
 from skerry.compile.runtimes.job_script import JOB_SCRIPT, SCRIPT_PATH
-from skerry.compile.runtimes.mounts import VOLUME_FOLDER
 from skerry.compile.runtimes.pod import emit_pod
 from skerry.compile.runtimes.quadlet import Section, render_unit
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
+from skerry.compile.runtimes.storage import VOLUME_FOLDER
 from skerry.compile.tree import File, Unit
 from skerry.errors import Problem
 from skerry.model.cloud import Workload, pod_of

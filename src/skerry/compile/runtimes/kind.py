@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skerry.compile.runtimes.cron import emit_cron_job
+from skerry.compile.runtimes.job import emit_job
 from skerry.compile.runtimes.pod import emit_pod
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import add_order
@@ -14,14 +16,9 @@ from skerry.model.statefulset import StatefulSet
 def emit_kind(instance: Instance, sources: Sources, problems: list[Problem]) -> Emitted:
     """What a replica of a workload adds to its node. What is wrong goes to `problems`."""
     manifest = instance.workload.manifest
-    # Most clouds have pods alone: what the others need is read where there are some.
     if isinstance(manifest, Job):
-        from skerry.compile.runtimes.job import emit_job
-
         return emit_job(instance, sources, problems)
     if isinstance(manifest, CronJob):
-        from skerry.compile.runtimes.cron import emit_cron_job
-
         return emit_cron_job(instance, sources, problems)
     emitted = emit_pod(instance, sources, problems)
     if isinstance(manifest, StatefulSet):

@@ -13,7 +13,7 @@ from skerry.compile.runtimes.completion import Completion
 from skerry.compile.runtimes.ending import compile_ending, compile_expiry, ends, pod_stamp
 from skerry.compile.runtimes.environment import resolve_environment
 from skerry.compile.runtimes.init import compile_order, earlier_units
-from skerry.compile.runtimes.mounts import Mounts, compile_mounts, empty_dirs
+from skerry.compile.runtimes.mounts import Mounts, compile_mounts
 from skerry.compile.runtimes.namespaces import Place, compile_place
 from skerry.compile.runtimes.ports import port_words
 from skerry.compile.runtimes.probe_program import PROGRAM_PATH
@@ -31,6 +31,7 @@ from skerry.compile.runtimes.shape import (
     sidecars_of,
 )
 from skerry.compile.runtimes.sources import Emitted, Instance, OwnedFile, Sources
+from skerry.compile.runtimes.storage import claim_folders, compile_storage, pod_folders
 from skerry.compile.runtimes.supervision import (
     START_SECONDS,
     STOP_SPARE,
@@ -97,7 +98,8 @@ def _emit_pod_unit(instance: Instance, place: Place, emitted: Emitted) -> None:
     pod += [("PodmanArgs", quote_word(f"--label={label}")) for label in _labels(instance)]
     unit: Section = [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]
     # The pod itself is up as long as it is wanted, whatever becomes of its containers.
-    service: Section = [*place.service, ("Restart", "always"), ("RestartSec", "1")]
+    service: Section = [*place.service, *compile_storage(instance)]
+    service += [("Restart", "always"), ("RestartSec", "1")]
     if sidecars_of(spec):
         # Says since when its containers are told to stop.
         service.append(("RuntimeDirectory", f"skerry/{name}"))
@@ -115,7 +117,8 @@ def _emit_pod_unit(instance: Instance, place: Place, emitted: Emitted) -> None:
         files=(path,),
         workload=instance.workload.name,
         replica=instance.ordinal,
-        volumes=empty_dirs(instance),
+        volumes=pod_folders(instance),
+        claims=claim_folders(instance),
         deadline=float(START_SECONDS + spec.termination_grace_period_seconds),
         role="pod",
         completes=bool(stamp),
@@ -141,7 +144,8 @@ def _emit_container(
     variables = resolve_environment(instance, container, sources, problems)
     problems += check_words(container, variables)
     problems += check_secret_words(container, variables)
-    secrets = compile_secrets(instance, container, variables, (), sources, problems)
+    files = tuple(mounts.secrets)
+    secrets = compile_secrets(instance, container, variables, files, sources, problems)
     probing = compile_probing(instance, container)
     what = f"/{container.name}" if is_grouped(spec) else ""
     unit: Section = [
@@ -150,7 +154,7 @@ def _emit_container(
         *compile_order(instance, container),
     ]
     service: Section = [
-        *(() if is_grouped(spec) else place.service),
+        *(() if is_grouped(spec) else (*place.service, *compile_storage(instance))),
         *security.service,
         *mounts.service,
         *compile_supervision(spec, container, probing),
@@ -212,7 +216,8 @@ def _container_unit(
         image_id=image.id,
         ports=tuple(port_words(instance, container, sources)),
         memory_limit=parse_memory(limit) if limit is not None else None,
-        volumes=() if is_grouped(spec) else empty_dirs(instance),
+        volumes=() if is_grouped(spec) else pod_folders(instance),
+        claims=() if is_grouped(spec) else claim_folders(instance),
         after=(*before, *earlier_units(instance, container)),
         deadline=start_deadline(spec, container, probing),
         role=role_of(spec, container),

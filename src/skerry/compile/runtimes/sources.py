@@ -118,7 +118,7 @@ class Sources:
             owner = f"ConfigMap {name}"
             self._files[name] = {
                 f"{config_folder(name)}/{key}": OwnedFile(File(content), owner)
-                for key, content in sorted(_contents(config_map).items())
+                for key, content in sorted(contents_of(config_map).items())
             }
         return self._files[name]
 
@@ -128,7 +128,8 @@ def config_folder(name: str) -> str:
     return f"{CONFIG_FOLDER}/{name}"
 
 
-def _contents(config_map: ConfigMap | None) -> dict[str, bytes]:
+def contents_of(config_map: ConfigMap | None) -> dict[str, bytes]:
+    """What the keys of a ConfigMap hold; nothing where there is none."""
     if config_map is None:
         return {}
     contents = {key: text.encode() for key, text in config_map.data.items()}

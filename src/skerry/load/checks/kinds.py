@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from skerry.errors import Problem
+from skerry.load.checks.cronjob import check_cron_job
+from skerry.load.checks.job import check_job
 from skerry.load.checks.names import check_doubles
 from skerry.load.checks.rolling import check_rolling
 from skerry.model.cloud import Placement, WorkloadManifest
@@ -30,12 +32,8 @@ def check_kind(manifest: WorkloadManifest) -> Iterator[Problem]:
     if isinstance(manifest, StatefulSet):
         yield from _check_stateful_set(manifest)
     elif isinstance(manifest, Job):
-        from skerry.load.checks.job import check_job
-
         yield from check_job(manifest.spec, "Job")
     elif isinstance(manifest, CronJob):
-        from skerry.load.checks.cronjob import check_cron_job
-
         yield from check_cron_job(manifest)
 
 

@@ -8,6 +8,8 @@ from skerry.errors import Problem
 from skerry.load.checks.config import check_config_map
 from skerry.load.checks.kinds import check_kind
 from skerry.load.checks.pod import check_pod_spec
+from skerry.load.checks.secret import check_secret
+from skerry.load.checks.service import check_service
 from skerry.model.cloud import WorkloadManifest, claim_templates_of, pod_of
 from skerry.model.configmap import ConfigMap
 from skerry.model.kinds import WORKLOAD_KINDS, Shared
@@ -24,12 +26,8 @@ def check_manifest(manifest: WorkloadManifest | Shared) -> list[Problem]:
     if isinstance(manifest, ConfigMap):
         problems += check_config_map(manifest)
     elif isinstance(manifest, Secret):
-        from skerry.load.checks.secret import check_secret
-
         problems += check_secret(manifest)
     elif isinstance(manifest, Service):
-        from skerry.load.checks.service import check_service
-
         problems += check_service(manifest)
     if isinstance(manifest, _WORKLOADS):
         problems += check_kind(manifest)

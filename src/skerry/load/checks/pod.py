@@ -13,7 +13,7 @@ from skerry.load.checks.network import check_network
 from skerry.load.checks.ports import check_ports
 from skerry.load.checks.probes import check_probes
 from skerry.load.checks.security import check_security
-from skerry.load.checks.volumes import check_volume
+from skerry.load.checks.volumes import check_device_mounts, check_volume
 from skerry.model.pod import PodSpec
 
 
@@ -25,10 +25,11 @@ def check_pod_spec(spec: PodSpec, claim_templates: Sequence[str] = ()) -> list[P
     problems = list(check_doubles("container", spec.all_containers))
     problems += check_doubles("volume", spec.volumes)
     for volume in spec.volumes:
-        problems += check_volume(volume)
+        problems += check_volume(volume, spec)
     volumes = [*(volume.name for volume in spec.volumes), *claim_templates]
     for container in spec.all_containers:
         problems += check_container(container, volumes)
+    problems += check_device_mounts(spec)
     problems += check_environment(spec)
     problems += check_ports(spec)
     problems += check_defaults(spec)
