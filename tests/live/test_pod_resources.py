@@ -32,7 +32,7 @@ ALLOCATE = ["dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1"]
 SPIN = ["sh", "-c", "while :; do :; done"]
 # Each line that it prints is a name and a value.
 SCRIPT = """
-group() { echo /sys/fs/cgroup/skerry-$1.0.service; }
+group() { echo /sys/fs/cgroup$(systemctl show -P ControlGroup skerry-$1.0.service); }
 used() { awk '$1 == "usage_usec" { print $2 }' $(group $1)/cpu.stat; }
 cached() { awk '$1 == "file" { print $2 }' $(group $1)/memory.stat; }
 now() { awk '{ print int($1 * 1000000) }' /proc/uptime; }
