@@ -66,6 +66,12 @@ def lab(context: click.Context, name: str) -> None:
     help="New nodes have what `skerry node add` would install, so that it is quick.",
 )
 @click.option(
+    "--memory",
+    type=click.IntRange(min=128),
+    metavar="MB",
+    help="New nodes report so much memory. It is a number that plans go by and no limit.",
+)
+@click.option(
     "--password-only",
     multiple=True,
     metavar="NODE",
@@ -74,7 +80,12 @@ def lab(context: click.Context, name: str) -> None:
 )
 @click.pass_obj
 def up(
-    session: Session, nodes: int | None, password_only: tuple[str, ...], *, with_podman: bool
+    session: Session,
+    nodes: int | None,
+    memory: int | None,
+    password_only: tuple[str, ...],
+    *,
+    with_podman: bool,
 ) -> None:
     """Make the lab, or what is missing of it; return when all nodes answer SSH.
 
@@ -84,7 +95,12 @@ def up(
     from skerry.render.text import plural
 
     opened = session.open()
-    started = opened.up(nodes=nodes, with_podman=with_podman, password_only=password_only)
+    started = opened.up(
+        nodes=nodes,
+        with_podman=with_podman,
+        password_only=password_only,
+        memory=memory * 1000 * 1000 if memory is not None else None,
+    )
     found = opened.nodes
     if not session.settings.json:
         _print_nodes(found)

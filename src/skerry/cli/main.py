@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "skerry.cli.secret:secret",
         "Encrypted values: set, get, edit, ls, rekey, import.",
     ),
-    "node": ("skerry.cli.node:node", "The computers of the cloud: add, ls, facts, rm, reset."),
+    "node": ("skerry.cli.node:node", "The computers of the cloud: add, ls, drain, rm, ..."),
     "plan": ("skerry.cli.plan:plan", "Show what apply would change, and why."),
     "apply": ("skerry.cli.apply:apply", "Make the nodes as the folder says."),
     "rollback": ("skerry.cli.rollback:rollback", "Bring an older generation back."),
@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exec": ("skerry.cli.exec:exec", "Run a command in a running container."),
     "history": ("skerry.cli.history:history", "Show who changed what, and when."),
     "prune": ("skerry.cli.prune:prune", "Remove old generations, contents and images."),
+    "drill": ("skerry.cli.drill:drill", "Kill a node on purpose, and see how long it hurts."),
     "image": ("skerry.cli.image:image", "Build the cloud folder's images, and list them."),
     "lab": ("skerry.cli.lab:lab", "A multi-node test cloud on this machine."),
 }

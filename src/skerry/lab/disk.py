@@ -11,6 +11,11 @@ from skerry.lab.places import Places
 from skerry.lab.proxy import PORT
 from skerry.lab.record import LabRecord, NodeRecord
 
+MEMINFO = "var/lib/skerry-lab/meminfo"
+"""On a node's disk: what its /proc/meminfo says, where that is not this computer's."""
+_SYSTEM_MEMORY = 70 * 1000 * 1000
+"""What such a node says that its system uses: about what a bare Debian 13 does, in bytes."""
+
 
 def write_identity(
     root: Path, *, places: Places, lab: LabRecord, node: NodeRecord, host: Host
@@ -26,6 +31,8 @@ def write_identity(
             f'Acquire::http::Proxy "http://{gateway_of(node.vendor)}:{PORT}";\n'
         ),
     }
+    if node.memory is not None:
+        files[MEMINFO] = render_meminfo(node.memory)
     settings = _render_containers_conf(host)
     if settings:
         files["etc/containers/containers.conf"] = settings
@@ -52,6 +59,23 @@ def _write_access(root: Path, places: Places, lab: LabRecord, node: NodeRecord) 
     key = root / "etc/ssh/ssh_host_ed25519_key"
     argv = ("-q", "-t", "ed25519", "-N", "", "-C", f"root@{node.name}", "-f", str(key))
     run(Command.of("ssh-keygen", *argv))
+
+
+def render_meminfo(memory: int) -> str:
+    """``/proc/meminfo`` of a node with so much memory (proc(5)); it does not change with use."""
+    # Rounded up to whole kB, so that no more than that is missing.
+    available = -(-max(0, memory - _SYSTEM_MEMORY) // 1024) * 1024
+    sizes = {
+        "MemTotal": memory,
+        "MemFree": available,
+        "MemAvailable": available,
+        "Buffers": 0,
+        "Cached": 0,
+        "SwapCached": 0,
+        "SwapTotal": 0,
+        "SwapFree": 0,
+    }
+    return "".join(f"{name + ':':<16}{size // 1024:>8} kB\n" for name, size in sizes.items())
 
 
 def _render_containers_conf(host: Host) -> str:

@@ -133,18 +133,20 @@ class Lab:
         nodes: int | None = None,
         with_podman: bool = False,
         password_only: Iterable[str] = (),
+        memory: int | None = None,
     ) -> list[str]:
         """Makes and starts what is missing; returns the nodes it started, all answering SSH.
 
         `nodes` is how many there shall be at least (3 at first, then as many as there are);
-        `with_podman` and `password_only` (names) are for the nodes that are made now.
+        `with_podman`, `password_only` (names) and `memory` (what they report, in bytes) are for
+        the nodes that are made now.
         Raises `LabError` where this machine cannot have a lab or a node does not come up.
         """
         require_lab_host()
         image: Literal["plain", "warm"] = "warm" if with_podman else "plain"
         with held(self.places.lock):
             old = read_record(self.places)
-            record = self._order(old, nodes, image, frozenset(password_only))
+            record = self._order(old, nodes, image, frozenset(password_only), memory)
             self._open_ground(is_new=old is None)
             self._write(record)
             roots = self.storage.roots(self.say)
@@ -183,6 +185,7 @@ class Lab:
         count: int | None,
         image: Literal["plain", "warm"],
         password_only: frozenset[str],
+        memory: int | None,
     ) -> LabRecord:
         """What there shall be: `record` with the nodes that it lacks."""
         if record is None:
@@ -205,7 +208,7 @@ class Lab:
             access: Literal["key", "password"] = (
                 "password" if name_of(number) in password_only else "key"
             )
-            node = order_node(number, image=image, access=access)
+            node = order_node(number, image=image, access=access, memory=memory)
             record.nodes[node.name] = node
         return record
 

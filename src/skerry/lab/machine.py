@@ -40,7 +40,16 @@ done
 # user namespace (podman's UserNS=auto) replace those by a sysfs of its own: a plain /sys before
 # systemd is there, for it would miss its cgroups. Read-only, as it was: else udev would start
 # and act on the devices of this computer.
+#
+# Where the node shall report another memory than this computer's, a file lies over /proc/meminfo.
+# With anything over a part of it, the kernel lets no user namespace mount a /proc either, unless
+# a whole one is to be seen somewhere: that is the second one.
 _INIT = """
+fake=/var/lib/skerry-lab
+[ ! -e $fake/meminfo ] || {
+    mkdir -p $fake/proc && mount -t proc proc $fake/proc &&
+    mount --bind $fake/meminfo /proc/meminfo
+} || exit
 umount -l /sys/fs/cgroup && umount -R -l /sys &&
 mount -t sysfs -o nosuid,nodev,noexec,ro sysfs /sys &&
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 /sys/fs/cgroup &&

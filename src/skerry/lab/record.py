@@ -27,6 +27,8 @@ class NodeRecord(msgspec.Struct):
     """What root may log in with at first; the password always works until it is turned off."""
     since: float
     """When one of our commands last changed its state, in seconds since 1970."""
+    memory: int | None = None
+    """The memory that it reports, in bytes; None for all of this computer's."""
 
 
 class LabRecord(msgspec.Struct):
@@ -46,7 +48,11 @@ def name_of(number: int) -> str:
 
 
 def order_node(
-    number: int, *, image: Literal["plain", "warm"], access: Literal["key", "password"]
+    number: int,
+    *,
+    image: Literal["plain", "warm"],
+    access: Literal["key", "password"],
+    memory: int | None = None,
 ) -> NodeRecord:
     """The record of a new node: vendors take turns, each with a subnet of its own."""
     vendor = number % len(VENDORS)
@@ -58,6 +64,7 @@ def order_node(
         image=image,
         access=access,
         since=time.time(),
+        memory=memory,
     )
 
 

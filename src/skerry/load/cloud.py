@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from skerry.errors import CloudInvalid, Problem, UsageError
+from skerry.load.checks.scheduling import check_taints
 from skerry.load.claims import template_claims
 from skerry.load.decode import decode
 from skerry.load.document import (
@@ -125,6 +126,7 @@ def _read_cloud_file(
     nodes = {name: _with_paths(folder, node) for name, node in file.nodes.items()}
     for name, node in nodes.items():
         _check_target(name, node, problems)
+        problems += check_taints(node)
     before = len(problems)
     if file.inventory is not None:
         _add_inventory(folder, file.inventory, nodes, problems)

@@ -70,6 +70,7 @@ def resolve_workloads(
         for workload in workloads.values():
             manifests.problems += _check_room(workload)
             manifests.problems += check_recreate(workload)
+            manifests.problems += _check_node_name(workload, nodes)
         manifests.problems += _check_host_ports(workloads.values())
     return workloads
 
@@ -188,10 +189,33 @@ def _check_room(workload: Workload) -> Iterator[Problem]:
         )
 
 
+def _check_node_name(workload: Workload, nodes: KnownNodes) -> Iterator[Problem]:
+    """A pod's `nodeName` is a node of the cloud."""
+    name = workload.spec.node_name
+    if name is not None and name not in nodes.nodes:
+        near = nearest(name, nodes.names)
+        yield workload.spec.origin.of("nodeName").problem(
+            f"there is no node {name!r}", hint=f"did you mean {near!r}?" if near else ""
+        )
+
+
+def _may_choose(workload: Workload) -> bool:
+    """Whether the pod itself says something of the nodes it runs on: then placement decides."""
+    spec = workload.spec
+    return bool(
+        spec.node_name
+        or spec.node_selector
+        or spec.affinity.node_affinity
+        or isinstance(workload.manifest, DaemonSet)
+    )
+
+
 def _check_host_ports(workloads: Iterable[Workload]) -> Iterator[Problem]:
     """Two workloads that are both on a node for certain and take the same port of it."""
     taken: dict[tuple[str, int, str], list[tuple[str, str]]] = {}
     for workload in workloads:
+        if _may_choose(workload):
+            continue
         if workload.replicas is not None and workload.replicas < len(workload.nodes):
             continue
         for number, protocol, address, _ in _host_ports(workload.spec):

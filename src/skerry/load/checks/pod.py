@@ -12,6 +12,7 @@ from skerry.load.checks.names import check_doubles
 from skerry.load.checks.network import check_network
 from skerry.load.checks.ports import check_ports
 from skerry.load.checks.probes import check_probes
+from skerry.load.checks.scheduling import check_scheduling
 from skerry.load.checks.security import check_security
 from skerry.load.checks.volumes import check_device_mounts, check_volume
 from skerry.model.pod import PodSpec
@@ -36,4 +37,5 @@ def check_pod_spec(spec: PodSpec, claim_templates: Sequence[str] = ()) -> list[P
     problems += check_network(spec)
     problems += check_probes(spec)
     problems += check_security(spec)
+    problems += check_scheduling(spec)
     return problems
