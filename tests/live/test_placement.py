@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tests.live.cloud_for_tests import LiveCloud, httpd
 from tests.live.images_for_tests import BUSYBOX_IMAGE
+from tests.live.lab_harness import wait_until
 
 from skerry.lab import Lab
 
@@ -25,7 +26,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: NAME}
 spec:
-  replicas: REPLICAS
+  replicas: 1
   selector: {matchLabels: {app: NAME}}
   template:
     metadata: {labels: {app: NAME}}
@@ -39,7 +40,7 @@ spec:
 
 
 def sleeper(name: str, replicas: int = 1, **more: str) -> str:
-    text = SLEEPER.replace("NAME", name).replace("REPLICAS", str(replicas))
+    text = SLEEPER.replace("NAME", name).replace("replicas: 1", f"replicas: {replicas}")
     text = text.replace("IMAGE", BUSYBOX_IMAGE)
     for field, value in more.items():
         text += f"      {field}: {value}\n"
@@ -175,16 +176,27 @@ def test_drill_every_stateless_workload_answers_within_ten_seconds_of_apply(
     assert {name for name in whole.places if homes(whole, name) == [victim]} == affected
 
 
-def test_a_node_of_no_lab_is_killed_only_when_that_is_meant(whole: LiveCloud) -> None:
-    text = (whole.folder / "cloud.yaml").read_text()
-    real = re.sub(r"(?m)^ssh-config:.*$", "", text)
-    (whole.folder / "cloud.yaml").write_text(real)
-    try:
-        refused = whole.skerry("drill", "kill", "beta", "--yes", expect=2)
-        assert "beta is not of a lab" in refused.error_text
-        assert "--really" in refused.error_text
-    finally:
-        (whole.folder / "cloud.yaml").write_text(text)
+def test_a_node_of_no_lab_is_powered_off_only_when_that_is_meant(whole: LiveCloud) -> None:
+    header = whole.header
+    # The same way to the nodes under another name: it says nothing of a lab.
+    (whole.folder / "ssh_config").write_text(whole.lab.ssh_config.read_text())
+    whole.header = re.sub(r"(?m)^ssh-config:.*$", "ssh-config: ssh_config", header)
+    for number in range(4):
+        whole.place(f"w{number}", sleeper(f"w{number}"))
+    whole.skerry("apply", "--yes")
+    victim = first_home(whole, *whole.places)
+    affected = {name for name in whole.places if homes(whole, name) == [victim]}
+    refused = whole.skerry("drill", "kill", victim, "--yes", expect=2)
+    assert f"{victim} is not of a lab" in refused.error_text
+    assert "--really" in refused.error_text
+    assert str(whole.lab.node(victim).state()) == "running"
+    found = whole.json("drill", "kill", victim, "--yes", "--really")
+    wait_until(lambda: str(whole.lab.node(victim).state()) == "down", 30, f"{victim} to be off")
+    states = {name: one["state"] for name, one in found["workloads"].items()}
+    assert {name for name in states if states[name] == "answered"} == affected
+    assert set(states.values()) <= {"answered", "never-stopped"}
+    whole.header = header
+    whole.write_cloud()
 
 
 def test_a_lost_node_is_removed_and_its_successor_gets_what_belonged_there(
