@@ -156,6 +156,26 @@ def test_what_no_variable_can_hold_is_refused_without_showing_it() -> None:
     assert long.startswith("variable 'PW': the secret is 200000 bytes long")
 
 
+def test_files_are_mounted_where_the_volume_is() -> None:
+    mounts = {
+        "volumeMounts": [
+            {"name": "s", "mountPath": "/run/db"},
+            {"name": "s", "mountPath": "/etc/pw", "subPath": "sub/pw"},
+        ]
+    }
+    items = [{"key": "password", "path": "sub/pw", "mode": 0o400}, {"key": "url", "path": "url"}]
+    volume = {"name": "s", "secret": {"secretName": "db", "items": items, "defaultMode": 0o440}}
+    tree = tree_of(cloud_of(mounts, volumes=[volume]))
+    lines = [line for line in text_of(tree).splitlines() if "type=mount" in line]
+    words = sorted(line.partition(",type=mount,")[2] for line in lines)
+    assert words == [
+        "target=/etc/pw,mode=0400,uid=0,gid=0",
+        "target=/run/db/sub/pw,mode=0400,uid=0,gid=0",
+        "target=/run/db/url,mode=0440,uid=0,gid=0",
+    ]
+    assert {one.of for one in tree.secrets.values()} == {"db/password", "db/url"}
+
+
 def test_only_what_workloads_use_is_needed() -> None:
     other = secret(name="mail", stringData={"password": "$(unused)"})
     assert needed_values(cloud_of(ENV, DB, other)) == ["pw"]

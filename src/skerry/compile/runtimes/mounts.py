@@ -162,7 +162,8 @@ def _mount_projected(
                 hint=f"it has {', '.join(folder.paths)}",
             )
         )
-    _add(instance, mount, _join(folder.path, sub_path), ["ro", "z"], found)
+    if not any(file.path == sub_path for file in folder.secrets):
+        _add(instance, mount, _join(folder.path, sub_path), ["ro", "z"], found)
     for file in folder.secrets:
         within = _try_within(file.path, sub_path)
         if within is not None and isinstance(file.content, SecretKey):
