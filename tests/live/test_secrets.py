@@ -19,7 +19,7 @@ from skerry.edge.run import Command, run
 SECRET = """\
 apiVersion: v1
 kind: Secret
-metadata: {{name: {name}}}
+metadata: {{name: {name} }}
 stringData:
   password: $({value})
   url: "postgres://blog:$({value})@db/blog?$$(x)"
@@ -28,7 +28,7 @@ POD = """\
 ---
 apiVersion: v1
 kind: Pod
-metadata: {{name: {name}}}
+metadata: {{name: {name} }}
 spec:
   containers:
     - name: main
@@ -36,13 +36,13 @@ spec:
       command: [sh, -c, "{command}"]
       env:
         - name: PASSWORD
-          valueFrom: {{secretKeyRef: {{name: {secret}, key: password}}}}
+          valueFrom: {{secretKeyRef: {{name: {secret}, key: password}} }}
         - name: DSN
           value: "user=blog password=$(PASSWORD)"
       volumeMounts: [{{name: files, mountPath: /run/db}}]
   volumes:
     - name: files
-      secret: {{secretName: {secret}}}
+      secret: {{secretName: {secret} }}
 """
 WAITS = "exec tail -f /dev/null"
 
