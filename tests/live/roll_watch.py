@@ -57,6 +57,17 @@ class Beats(NamedTuple):
 
 def read_beats(cloud: LiveCloud, node: str) -> dict[tuple[int, str], Beats]:
     """All heartbeats of a node by replica and version. The nodes of a lab share a clock."""
+    return {key: _beats(sorted(found)) for key, found in _times(cloud, node).items()}
+
+
+def widest_gap(cloud: LiveCloud, node: str) -> float:
+    """The longest time on a node without a heartbeat of any version, in seconds."""
+    return _beats(
+        sorted(time for found in _times(cloud, node).values() for time in found)
+    ).widest_gap
+
+
+def _times(cloud: LiveCloud, node: str) -> dict[tuple[int, str], list[float]]:
     text = cloud.ssh(
         node, "journalctl --sync; journalctl -q --no-pager -o json --output-fields=MESSAGE,"
         "_SYSTEMD_UNIT -u 'skerry-beat.*'",
@@ -69,7 +80,7 @@ def read_beats(cloud: LiveCloud, node: str) -> dict[tuple[int, str], Beats]:
         if match and len(words) == 2 and words[0] == "beat":
             key = (int(match["replica"]), words[1])
             times.setdefault(key, []).append(int(entry["__REALTIME_TIMESTAMP"]) / 1e6)
-    return {key: _beats(sorted(found)) for key, found in times.items()}
+    return times
 
 
 def forget_beats(cloud: LiveCloud) -> None:
