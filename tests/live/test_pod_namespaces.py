@@ -134,6 +134,8 @@ def test_names_of_a_pod(node: PodNode) -> None:
         assert hosts["db"] == hosts["db.example"] == {"10.1.2.3"}
         assert hosts["six"] == {"2001:db8::7"}
         assert "127.0.0.1" in hosts["localhost"]
+        # The node's own file says 127.0.1.1 of it, which for the pod is the pod.
+        assert node.node.name not in hosts
         # The pod's own name is its own address.
         own = node.within(container, "hostname")
         address = node.within(container, "ip -4 addr show eth0")

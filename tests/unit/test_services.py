@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from skerry.cli.cloud import OpenCloud
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.services import allocate_node_ports, port_key, with_node_ports
@@ -99,6 +100,14 @@ def test_ports_are_allocated_once_and_stay(tmp_path: Path) -> None:
     again = allocate_node_ports(cloud, kept)
     assert again == {**lock.node_ports, "a/80": 31234}
     assert published(cloud, lock)[0] == f"{lock.node_ports['a/80']}:80/tcp"
+
+
+def test_allocated_ports_are_in_the_lock_that_apply_writes(tmp_path: Path) -> None:
+    opened = OpenCloud(tmp_path, load(tmp_path, a="{port: 80}"), LOCK)
+    assert opened.trees["alpha"].units
+    (number,) = opened.lock.node_ports.values()
+    (unit,) = opened.trees["alpha"].units.values()
+    assert unit.ports == (f"{number}->80/tcp",)
 
 
 def test_allocated_port_is_nobody_elses(tmp_path: Path) -> None:

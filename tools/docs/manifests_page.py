@@ -53,6 +53,12 @@ CHECKS = """\
   StatefulSet restart always, those of a Job never or on failure.
 - A port of a node is taken once: by two pods that are certain to be on one node, or by more
   replicas of one than there are nodes. So is a path, and the name of a unit.
+- A Service of the type NodePort selects at least one pod of the cloud, its port names are ports
+  of all of them, and a port of the nodes is that of one Service. One that is not given is
+  allocated from 30000 to 32767 and kept in `cloud.lock`.
+- A request is not beyond its limit. A security context asks for nothing that has no effect in a
+  pod with user ids of its own (`privileged` says with `hostUsers` whose root is meant); the
+  image of a container with `runAsNonRoot` has another user than root.
 - The memory that pods ask for fits the nodes that they may run on, where that is known.
 - Text is text: `8080`, `yes` and `on` without quotes are numbers and truth values in YAML, so a
   field that wants text refuses them and says to quote.

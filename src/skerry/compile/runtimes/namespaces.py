@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from skerry.compile.runtimes.ports import NETWORK_6, compile_ports, needs_network_6
-from skerry.compile.runtimes.quadlet import Section, quote_word
+from skerry.compile.runtimes.quadlet import Section, quote_systemd, quote_word
 from skerry.compile.runtimes.resolver import compile_resolver
 from skerry.compile.runtimes.shape import is_grouped
 from skerry.compile.runtimes.sources import Instance, Sources
@@ -42,7 +42,29 @@ def compile_place(instance: Instance, sources: Sources) -> Place:
     )
     if needs_network_6(spec):
         place.service[:0] = _NETWORK_6_LINES
+    if not spec.host_network:
+        place.service[:0] = _HOSTS_LINES
     return place
+
+
+# Without these Podman puts the node's /etc/hosts into the pod's, in which the node's own name is
+# often 127.0.1.1 (Debian): for the pod, that is the pod. `--hosts-file` came with Podman 5.3.
+# Of the file with the variable the service reads what the line before it wrote; `Environment=` in
+# a .pod does not come through Quadlet.
+_SETTINGS = "/run/skerry/podman"
+_WRITE_SETTINGS = r"""
+[ -e "$1.env" ] && exit
+mkdir -p "${1%/*}" || exit 1
+printf "[containers]\nbase_hosts_file=\"none\"\n" >"$1.conf.$$" && mv "$1.conf.$$" "$1.conf"
+echo "CONTAINERS_CONF_OVERRIDE=$1.conf" >"$1.env.$$" && mv "$1.env.$$" "$1.env"
+"""
+_HOSTS_LINES: Section = [
+    (
+        "ExecStartPre",
+        " ".join(map(quote_systemd, ("/bin/sh", "-c", _WRITE_SETTINGS, "sh", _SETTINGS))),
+    ),
+    ("EnvironmentFile", f"-{_SETTINGS}.env"),
+]
 
 
 # Podman's own network has no IPv6. One that has is there as long as a pod is in it: removing it
