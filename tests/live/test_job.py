@@ -251,3 +251,25 @@ def test_a_pod_of_several_containers_ends_when_all_have(cloud: LiveCloud) -> Non
     reboot(cloud)
     assert states(cloud) == {0: "completed"}
     assert sorted(lines(cloud, "/srv/pair/log")) == ["one", "two"]
+
+
+def test_a_failing_init_container_is_a_failure_of_the_job(cloud: LiveCloud) -> None:
+    script = "echo main >>/out/log"
+    init = (
+        "      initContainers:\n        - {name: first, image: IMAGE, command: [/bin/busybox, sh, "
+        "-c, 'echo init >>/out/log; sleep 1; [ -e /out/good ]'], "
+        "volumeMounts: [{name: out, mountPath: /out}]}\n      containers:"
+    ).replace("IMAGE", BUSYBOX_IMAGE)
+    fields = ("backoffLimit: 0",)
+    text = job("first", script, *fields, policy="Never").replace("      containers:", init, 1)
+    cloud.place("first", text)
+    failed = cloud.skerry("apply", "--yes", expect=3)
+    assert "skerry-first.0.first.service" in failed.error_text
+    assert lines(cloud, "/srv/first/log") == ["init"]
+    cloud.ssh(NODE, "touch /srv/first/good")
+    cloud.skerry("apply", "--yes")
+    wait_state(cloud, "completed")
+    assert lines(cloud, "/srv/first/log") == ["init", "init", "main"]
+    reboot(cloud)
+    assert states(cloud) == {0: "completed"}
+    assert lines(cloud, "/srv/first/log") == ["init", "init", "main"]

@@ -109,6 +109,11 @@ def add_pod(
             container = "" if is_alone else unit.container
             lines += _restart_lines(named, is_alone=is_alone)
             lines.append(("ExecStopPost", _call("ended", workload, instance.ordinal, container)))
+        elif unit.role == "init":
+            # Its failures count; its success does not end anything.
+            lines.append(
+                ("ExecStopPost", _call("ended", workload, instance.ordinal, unit.container))
+            )
         files = unit.files
         if lines:
             path = f"{UNIT_FOLDER}/{name}.d/job.conf"

@@ -157,6 +157,7 @@ container_ended() {
     if is_told "$own" || ! is_busy "$(place_of "$pod")"; then return 0; fi
     if [ "${SERVICE_RESULT-success}" = success ]; then
         if [ -n "$container" ]; then
+            case " $containers " in *" $container "*) ;; *) return 0 ;; esac
             : >"$folder/$pod.$container.ok"
             for one in $containers; do [ -e "$folder/$pod.$one.ok" ] || return 0; done
             finish_pod "$pod"
@@ -234,6 +235,7 @@ fire() {
 }
 
 run_now() {
+    hold
     place=$(free_place)
     if [ -z "$place" ]; then
         echo "cron job $name: left out: $places run already, which is as many as there can be"
@@ -242,11 +244,20 @@ run_now() {
     start_place "$place"
 }
 
+# One call at a time looks at the files of a job and changes them: its pods begin and end together.
+# What waits for units to stop does not hold the lock, as their own calls take it.
+hold() {
+    mkdir -p "$base"
+    exec 9>"$base/lock"
+    flock 9
+}
+
 case $what in
-begin) may_begin "$3" ;;
-ended) container_ended "$3" "${4-}" ;;
-late) too_late "$3" ;;
+begin) hold && may_begin "$3" ;;
+ended) hold && container_ended "$3" "${4-}" ;;
+late) hold && too_late "$3" ;;
 clear)
+    hold
     for each in $(pods_of "$(place_of "$3")"); do empty "$each"; done
     systemctl reset-failed $(units_of "$(place_of "$3")") 2>/dev/null
     : >"$(folder_of "$3")/cleared"
