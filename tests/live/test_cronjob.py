@@ -242,3 +242,16 @@ def test_a_run_goes_on_after_a_reboot(cloud: LiveCloud) -> None:
     wait_until(lambda: lines(cloud, "cut") == ["begun", "begun"], 60, "the run again")
     cloud.ssh(NODE, "touch /srv/cut/go")
     wait_last(cloud, "cut", "success")
+
+
+def test_a_run_that_somebody_stopped_is_in_nobodys_way(cloud: LiveCloud) -> None:
+    cloud.place("halt", cron("halt", LONG, "concurrencyPolicy: Forbid"))
+    cloud.skerry("apply", "--yes")
+    fire(cloud, "halt")
+    wait_until(lambda: lines(cloud, "halt") == ["begun"], 30, "the run")
+    cloud.ssh(NODE, "systemctl stop skerry-halt.0.service")
+    fire(cloud, "halt")
+    wait_until(lambda: lines(cloud, "halt") == ["begun", "begun"], 30, "the next run")
+    assert row(cloud, "halt")["last"] == "interrupted"
+    cloud.ssh(NODE, "touch /srv/halt/go")
+    wait_last(cloud, "halt", "success")

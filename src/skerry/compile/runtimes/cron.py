@@ -74,9 +74,17 @@ def emit_cron_job(instance: Instance, sources: Sources, problems: list[Problem])
 
 
 def _add_service(emitted: Emitted, workload: Workload) -> None:
-    name = f"skerry-{workload.name}.cron.service"
+    name, pods = f"skerry-{workload.name}.cron.service", list(emitted.units)
     sections: list[tuple[str, Section]] = [
-        ("Unit", [("Description", f"Skerry cron job {workload.name} is begun")]),
+        (
+            "Unit",
+            [
+                ("Description", f"Skerry cron job {workload.name} is begun"),
+                # At boot the pods ask whether one of them was cut off. A job that is begun in the
+                # same moment would be taken for that question and lost.
+                ("After", " ".join(pods)),
+            ],
+        ),
         (
             "Service",
             [("Type", "oneshot"), ("ExecStart", f"/bin/sh {SCRIPT_PATH} fire {workload.name}")],

@@ -207,6 +207,26 @@ stop_place() {
     ! is_busy "$1" || end_place "$1" "$2" 0
 }
 
+# Whether a unit of place $1 is up or about to be, or tried again later.
+is_up() {
+    for unit in $(units_of "$1"); do
+        case $(systemctl show --property=ActiveState --value "$unit") in
+        inactive | failed) ;;
+        *) return 0 ;;
+        esac
+        systemctl list-jobs --plain --no-legend -- "$unit" | grep -q . && return 0
+    done
+    systemctl list-units --plain --no-legend --all "$prefix.again-*.timer" | grep -q .
+}
+
+# A job that began and of which nothing is left, as when somebody stopped it, is over.
+sweep() {
+    for each_place in $(seq 0 $((places - 1))); do
+        is_busy "$each_place" && ! is_up "$each_place" && end_place "$each_place" interrupted 0
+    done
+    return 0
+}
+
 # Whether a time of the schedule was at most $starting seconds ago.
 is_in_time() {
     [ -n "$starting" ] && [ -n "${TRIGGER_UNIT-timer}" ] || return 0
@@ -223,6 +243,7 @@ fire() {
         echo "cron job $name: left out: more than $starting s late (startingDeadlineSeconds)"
         return 0
     fi
+    (hold && sweep)
     if is_busy 0 && [ "$concurrency" = Forbid ]; then
         echo "cron job $name: left out: the run before goes on (concurrencyPolicy Forbid)"
         return 0

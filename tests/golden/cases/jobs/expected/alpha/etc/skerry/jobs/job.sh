@@ -139,6 +139,7 @@ container_ended() {
     if is_told "$own" || ! is_busy "$(place_of "$pod")"; then return 0; fi
     if [ "${SERVICE_RESULT-success}" = success ]; then
         if [ -n "$container" ]; then
+            case " $containers " in *" $container "*) ;; *) return 0 ;; esac
             : >"$folder/$pod.$container.ok"
             for one in $containers; do [ -e "$folder/$pod.$one.ok" ] || return 0; done
             finish_pod "$pod"
@@ -188,6 +189,26 @@ stop_place() {
     ! is_busy "$1" || end_place "$1" "$2" 0
 }
 
+# Whether a unit of place $1 is up or about to be, or tried again later.
+is_up() {
+    for unit in $(units_of "$1"); do
+        case $(systemctl show --property=ActiveState --value "$unit") in
+        inactive | failed) ;;
+        *) return 0 ;;
+        esac
+        systemctl list-jobs --plain --no-legend -- "$unit" | grep -q . && return 0
+    done
+    systemctl list-units --plain --no-legend --all "$prefix.again-*.timer" | grep -q .
+}
+
+# A job that began and of which nothing is left, as when somebody stopped it, is over.
+sweep() {
+    for each_place in $(seq 0 $((places - 1))); do
+        is_busy "$each_place" && ! is_up "$each_place" && end_place "$each_place" interrupted 0
+    done
+    return 0
+}
+
 # Whether a time of the schedule was at most $starting seconds ago.
 is_in_time() {
     [ -n "$starting" ] && [ -n "${TRIGGER_UNIT-timer}" ] || return 0
@@ -204,6 +225,7 @@ fire() {
         echo "cron job $name: left out: more than $starting s late (startingDeadlineSeconds)"
         return 0
     fi
+    (hold && sweep)
     if is_busy 0 && [ "$concurrency" = Forbid ]; then
         echo "cron job $name: left out: the run before goes on (concurrencyPolicy Forbid)"
         return 0
@@ -216,6 +238,7 @@ fire() {
 }
 
 run_now() {
+    hold
     place=$(free_place)
     if [ -z "$place" ]; then
         echo "cron job $name: left out: $places run already, which is as many as there can be"
@@ -224,11 +247,20 @@ run_now() {
     start_place "$place"
 }
 
+# One call at a time looks at the files of a job and changes them: its pods begin and end together.
+# What waits for units to stop does not hold the lock, as their own calls take it.
+hold() {
+    mkdir -p "$base"
+    exec 9>"$base/lock"
+    flock 9
+}
+
 case $what in
-begin) may_begin "$3" ;;
-ended) container_ended "$3" "${4-}" ;;
-late) too_late "$3" ;;
+begin) hold && may_begin "$3" ;;
+ended) hold && container_ended "$3" "${4-}" ;;
+late) hold && too_late "$3" ;;
 clear)
+    hold
     for each in $(pods_of "$(place_of "$3")"); do empty "$each"; done
     systemctl reset-failed $(units_of "$(place_of "$3")") 2>/dev/null
     : >"$(folder_of "$3")/cleared"
