@@ -144,6 +144,20 @@ def test_a_volume_is_not_moved_and_given_up_only_when_that_is_said(whole: LiveCl
     assert new != home
 
 
+@pytest.mark.honours("PersistentVolumeClaimSpec.resources", "VolumeResourceRequirements.requests")
+def test_a_volume_is_made_where_the_disk_has_room_for_it(whole: LiveCloud) -> None:
+    volume = "[{name: v, persistentVolumeClaim: {claimName: huge}}]"
+    claim = CLAIM.replace("NAME", "huge")
+    whole.place("db", claim.replace("10Mi", "900Ti") + sleeper("db", volumes=volume))
+    refused = whole.skerry("plan", expect=2)
+    for node in whole.addresses:
+        assert f"  {node}: " in refused.error_text
+    assert "GB of disk are free, the volume asks 989560.5" in refused.error_text
+    whole.place("db", claim + sleeper("db", volumes=volume))
+    whole.skerry("apply", "--yes")
+    assert len(homes(whole, "db")) == 1
+
+
 def test_drill_every_stateless_workload_answers_within_ten_seconds_of_apply(
     whole: LiveCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from skerry.model.claim import PersistentVolumeClaim
 from skerry.model.cloud import Cloud, Node, Placement, Workload, WorkloadManifest
 from skerry.model.daemonset import DaemonSet
 from skerry.model.deployment import Deployment
+from skerry.model.job import Job
 from skerry.model.pod import PodSpec
 from skerry.model.service import Service
 from skerry.model.statefulset import StatefulSet
@@ -397,6 +398,24 @@ def test_replicas_of_a_stateful_set_stay_with_their_volumes() -> None:
     more = place_cloud(cloud(workload("db", None, 4, made=made)), lock)
     assert {number: place for place, numbers in more.of("db").items()
             for number in numbers if number < 3} == homes  # fmt: skip
+
+
+def test_a_job_ends_where_it_began_while_its_node_is_there() -> None:
+    made = msgspec.convert(
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"},
+         "spec": {"template": {"spec": spec_of(restartPolicy="Never")}}},
+        Job,
+    )  # fmt: skip
+    once = workload("once", None, 1, made=made)
+    first = place_cloud(cloud(once), Lock())
+    (home,) = first.of("once")
+    lock, names = Lock(jobs=first.jobs), ("alpha", "beta", "gamma")
+    drained = {name: node(cordon=[] if name == home else None) for name in names}
+    assert place_cloud(cloud(once, nodes=drained), lock).where == first.where
+    assert home not in place_cloud(cloud(once, nodes=drained), Lock()).of("once")
+    lost = place_cloud(cloud(once, absent=(home,)), lock)
+    assert sum(on(lost, "once").values()) == 1
+    assert home not in lost.of("once")
 
 
 def test_a_cordoned_node_keeps_what_it_had_and_gets_nothing_new() -> None:

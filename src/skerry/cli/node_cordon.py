@@ -59,7 +59,8 @@ def drain(context: click.Context, name: str, timeout: float, *, yes: bool) -> in
 
     Writes `cordon: []` into cloud.yaml and applies: each replica is up in its new place before
     the old one goes. As with `kubectl drain`, DaemonSets stay. What can run nowhere else stays
-    too and is named: what has a volume on the node, is placed there by name, or finds no room.
+    too and is named: what has a volume on the node, is placed there by name, or finds no room;
+    and jobs, which end where they began.
     `skerry node uncordon` and an apply bring everything back.
 
     Exit codes: 0 done; 2 the node cannot be drained; 3 something stays, or a node failed.
@@ -85,6 +86,7 @@ def find_staying(opened: OpenCloud, name: str) -> dict[str, str]:
     import msgspec
 
     from skerry.compile.place_cloud import place_cloud
+    from skerry.model.job import Job
 
     empty = msgspec.structs.replace(opened.cloud.nodes[name], cordon=())
     nodes = {**opened.cloud.nodes, name: empty}
@@ -99,6 +101,9 @@ def find_staying(opened: OpenCloud, name: str) -> dict[str, str]:
             stays[held.workload] = "it is placed there by name"
         else:
             stays[held.workload] = f"its volume {' and '.join(held.claims)} is there"
+    for workload, places in placed.where.items():
+        if name in places and isinstance(opened.cloud.workloads[workload].manifest, Job):
+            stays[workload] = "a job ends where it began"
     return stays
 
 

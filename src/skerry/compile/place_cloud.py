@@ -88,6 +88,8 @@ class _Replacing(Placing):
                 continue
             numbers = self._numbers_on(workload, node)
             for number in numbers:
+                if node not in self.cloud.absent and self.has_begun(workload, number, node):
+                    continue
                 claims = self._old_claims_of(workload, number)
                 if claims and node not in self.cloud.absent:
                     self.hold_claim(workload, node, claims, 1, away, why="claim-stays")

@@ -186,6 +186,14 @@ class Placing:
         pods[node] = pods.get(node, 0) + 1
         return True
 
+    def has_begun(self, workload: Workload, ordinal: int, node: str) -> bool:
+        """Whether it is a job's lane that was given to the node before.
+
+        It ends where it began, on a cordoned node too: elsewhere it would run once more.
+        """
+        begun = self.lock.jobs.get(job_key(workload, ordinal))
+        return isinstance(workload.manifest, Job) and begun == node
+
     def jobs(self) -> dict[str, str]:
         """The node of each lane of each job, for the lock."""
         return {
