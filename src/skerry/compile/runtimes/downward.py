@@ -24,8 +24,9 @@ from skerry.model.volume import (
     ResourceFieldSelector,
 )
 
-# The pod's address, which its own network is given when it starts.
+# The pod's address, which its own network is given when it starts, and all of them.
 POD_ADDRESS = NodeVariable("SKERRY_POD_IP")
+POD_ADDRESSES = NodeVariable("SKERRY_POD_IPS")
 _OWN_ADDRESS = ("status.podIP", "status.podIPs")
 _NODE_FIELDS = ("metadata.name", "spec.nodeName", "status.hostIP", "status.hostIPs", *_OWN_ADDRESS)
 _GO_ESCAPES = {
@@ -41,8 +42,7 @@ def field_value(
     field, key = parse_field_path(selector.field_path)
     origin = selector.origin.of("fieldPath")
     if field in _OWN_ADDRESS and not instance.workload.spec.host_network:
-        problems.append(origin.problem(f"{field} is known only where hostNetwork is true"))
-        return (POD_ADDRESS,)
+        return (POD_ADDRESS if field == "status.podIP" else POD_ADDRESSES,)
     if field in _OWN_ADDRESS or field in ("status.hostIP", "status.hostIPs"):
         return text_value(_node_address(instance, sources, origin, problems))
     if field == "spec.nodeName":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from skerry.compile.lock import ResolvedImage
+from skerry.compile.runtimes.address import read_address, write_address
 from skerry.compile.runtimes.completion import Completion
 from skerry.compile.runtimes.ending import compile_ending, compile_expiry, ends, pod_stamp
 from skerry.compile.runtimes.environment import resolve_environment
@@ -98,7 +99,11 @@ def _emit_pod_unit(instance: Instance, place: Place, emitted: Emitted) -> None:
     pod += [("PodmanArgs", quote_word(f"--label={label}")) for label in _labels(instance)]
     unit: Section = [("Description", f"Skerry pod {instance.workload.name}"), _NO_START_LIMIT]
     # The pod itself is up as long as it is wanted, whatever becomes of its containers.
-    service: Section = [*place.service, *compile_storage(instance)]
+    service: Section = [
+        *place.service,
+        *compile_storage(instance),
+        *write_address(instance),
+    ]
     service += [("Restart", "always"), ("RestartSec", "1")]
     if sidecars_of(spec):
         # Says since when its containers are told to stop.
@@ -155,6 +160,7 @@ def _emit_container(
     ]
     service: Section = [
         *(() if is_grouped(spec) else (*place.service, *compile_storage(instance))),
+        *read_address(instance),
         *security.service,
         *mounts.service,
         *compile_supervision(spec, container, probing),

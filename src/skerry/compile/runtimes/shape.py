@@ -6,6 +6,7 @@ instead of three. What concerns the pod as a whole needs one.
 
 from __future__ import annotations
 
+from skerry.compile.runtimes.downward import needs_own_address
 from skerry.compile.runtimes.sources import Instance
 from skerry.model.container import Container
 from skerry.model.pod import PodSpec
@@ -13,7 +14,12 @@ from skerry.model.pod import PodSpec
 
 def is_grouped(spec: PodSpec) -> bool:
     """Whether the pod has a unit of its own, to which its containers' units belong."""
-    return len(spec.all_containers) > 1 or spec.active_deadline_seconds is not None
+    return (
+        len(spec.all_containers) > 1
+        or spec.active_deadline_seconds is not None
+        # The network of a container alone comes after its variables.
+        or needs_own_address(spec)
+    )
 
 
 def is_sidecar(spec: PodSpec, container: Container) -> bool:
