@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE
 
@@ -11,7 +12,8 @@ kind: PersistentVolumeClaim
 metadata: {{name: kept}}
 spec:
   accessModes: [ReadWriteOnce]
-  resources: {{requests: {{storage: 1Mi}}}}
+  volumeMode: Filesystem
+  resources: {{requests: {{storage: {storage}}}}}
 ---
 apiVersion: v1
 kind: Pod
@@ -34,9 +36,9 @@ spec:
 VOLUMES = "/var/lib/skerry/volumes"
 
 
-def keeper(version: str) -> str:
+def keeper(version: str, storage: str = "1Mi") -> str:
     """A pod with a claim and two emptyDirs; another version is another pod."""
-    return KEEPER.format(image=BUSYBOX_IMAGE, version=version)
+    return KEEPER.format(image=BUSYBOX_IMAGE, version=version, storage=storage)
 
 
 def within(cloud: LiveCloud, script: str) -> list[str]:
@@ -44,6 +46,14 @@ def within(cloud: LiveCloud, script: str) -> list[str]:
     return cloud.ssh("alpha", f"podman exec skerry-keeper.0 sh -c '{script}'").text.split()
 
 
+@pytest.mark.honours(
+    "PersistentVolumeClaim.apiVersion",
+    "PersistentVolumeClaim.kind",
+    "PersistentVolumeClaim.metadata",
+    "PersistentVolumeClaim.spec",
+    "PersistentVolumeClaimSpec.accessModes",
+    "PersistentVolumeClaimSpec.volumeMode",
+)
 def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: LiveCloud) -> None:
     cloud.place("keeper", keeper("1"), "nodes: [alpha]")
     cloud.skerry("apply", "--yes")
@@ -75,3 +85,19 @@ def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: Liv
     # The manifest of a generation says which folders of claims it uses.
     units = "grep -o '\"claims\":\\[[^]]*\\]' /var/lib/skerry/current/manifest.json"
     assert '"claims":["/var/lib/skerry/claims/kept"]' in cloud.ssh("alpha", units).text
+
+
+@pytest.mark.honours(
+    "PersistentVolumeClaimSpec.resources",
+    "VolumeResourceRequirements.requests",
+    "StorageResourceList.storage",
+)
+def test_claim_that_no_node_has_room_for_is_placed_nowhere(cloud: LiveCloud) -> None:
+    # Of a claim that lies on a node already nobody asks that any more.
+    vast = keeper("1", storage="900Ti").replace("kept", "vast")
+    cloud.place("keeper", vast, "nodes: [alpha]")
+    refused = cloud.skerry("plan", expect=2)
+    assert "keeper" in refused.error_text
+    assert "alpha" in refused.error_text
+    cloud.place("keeper", vast.replace("900Ti", "1Mi"), "nodes: [alpha]")
+    cloud.skerry("plan")

@@ -38,14 +38,24 @@ class SecretVolumeSource(Located, frozen=True, kw_only=True):
 
 
 class ObjectFieldSelector(Located, frozen=True, kw_only=True):
-    """A field of the pod, such as ``metadata.name`` or ``metadata.labels['app']``."""
+    """A field of the pod, such as ``metadata.name`` or ``metadata.labels['app']``.
+
+    ``metadata.name`` is unique in the cloud, and stays when the pod is replaced: the workload's
+    name for a Pod that is placed once, ``NAME-ORDINAL`` for replicas of a StatefulSet and runs of
+    a Job, ``NAME-NODE-ORDINAL`` for all others. ``status.podIP`` gives a pod of one container a
+    unit of its own, as its network has to be up before. A file of a volume can be
+    ``metadata.name``, ``metadata.namespace``, labels and annotations.
+    """
 
     field_path: str
     api_version: Literal["v1"] = "v1"
 
 
 class ResourceFieldSelector(Located, frozen=True, kw_only=True):
-    """An amount that a container asks for or may use at most, in units of `divisor`."""
+    """An amount that a container asks for or may use at most, in units of `divisor`, rounded up.
+
+    A limit that is not set is what the node has for pods, as `skerry node facts` saw it.
+    """
 
     resource: Literal["limits.cpu", "limits.memory", "requests.cpu", "requests.memory"]
     container_name: DnsLabel | None = None
@@ -108,7 +118,10 @@ class ProjectedVolumeSource(Located, frozen=True, kw_only=True):
 class EmptyDirVolumeSource(Located, frozen=True, kw_only=True):
     """A folder that is empty when the pod is made and goes with it.
 
-    With the medium ``Memory`` it is a tmpfs; `size_limit` bounds it, in bytes as a quantity.
+    With the medium ``Memory`` it is a tmpfs of the node, which outlives its containers;
+    `size_limit` bounds it, in bytes as a quantity, and so do the memory limits of the containers,
+    where all have one. Without that medium it is a folder, which nothing bounds: `size_limit` is
+    refused.
     """
 
     medium: Literal["", "Memory"] = ""
@@ -116,7 +129,10 @@ class EmptyDirVolumeSource(Located, frozen=True, kw_only=True):
 
 
 class HostPathVolumeSource(Located, frozen=True, kw_only=True):
-    """A path of the node; `type` says what must be there, or is made."""
+    """A path of the node; `type` says what must be there, or is made.
+
+    A device is usable only with its type given.
+    """
 
     path: AbsolutePath
     type: Literal[
