@@ -13,7 +13,7 @@ metadata: {{name: kept}}
 spec:
   accessModes: [ReadWriteOnce]
   volumeMode: Filesystem
-  resources: {{requests: {{storage: {storage}}}}}
+  resources: {{requests: {{storage: 1Mi}}}}
 ---
 apiVersion: v1
 kind: Pod
@@ -36,9 +36,9 @@ spec:
 VOLUMES = "/var/lib/skerry/volumes"
 
 
-def keeper(version: str, storage: str = "1Mi") -> str:
+def keeper(version: str) -> str:
     """A pod with a claim and two emptyDirs; another version is another pod."""
-    return KEEPER.format(image=BUSYBOX_IMAGE, version=version, storage=storage)
+    return KEEPER.format(image=BUSYBOX_IMAGE, version=version)
 
 
 def within(cloud: LiveCloud, script: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: Liv
 )
 def test_claim_that_no_node_has_room_for_is_placed_nowhere(cloud: LiveCloud) -> None:
     # Of a claim that lies on a node already nobody asks that any more.
-    vast = keeper("1", storage="900Ti").replace("kept", "vast")
+    vast = keeper("1").replace("kept", "vast").replace("storage: 1Mi", "storage: 900Ti")
     cloud.place("keeper", vast, "nodes: [alpha]")
     refused = cloud.skerry("plan", expect=2)
     assert "keeper" in refused.error_text
