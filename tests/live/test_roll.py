@@ -124,6 +124,27 @@ def test_no_request_is_lost_while_two_replicas_are_rolled(cloud: LiveCloud) -> N
     assert set(client.answers) == {"one", "two"}
 
 
+@pytest.mark.honours("RollingUpdateDeployment.maxUnavailable")
+def test_client_sees_a_loss_where_both_replicas_may_be_down(cloud: LiveCloud) -> None:
+    """The same client on the same pods: what loses nothing above could have lost something."""
+
+    def manifest(text: str) -> str:
+        return WEB.format(image=BUSYBOX_IMAGE, text=text).replace(
+            "maxUnavailable: 1", 'maxUnavailable: "100%"'
+        )
+
+    placement = "nodes: [alpha, beta], replicas: 2"
+    cloud.place("web", manifest("one"), placement)
+    cloud.skerry("apply", "--yes")
+    client = Client(cloud, ("alpha", "beta"), 8088)
+    cloud.place("web", manifest("two"), placement)
+    assert "waves" not in cloud.skerry("plan").text
+    with asking(client, at_least=100):
+        cloud.skerry("apply", "--yes")
+    print(f"{len(client.lost)} of {client.asked} requests lost, both at once")
+    assert client.lost
+
+
 @pytest.mark.honours("DeploymentSpec.minReadySeconds")
 def test_start_first_the_old_beats_until_the_new_was_ready_for_so_long(cloud: LiveCloud) -> None:
     pace = "minReadySeconds: 3"
