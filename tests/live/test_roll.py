@@ -269,6 +269,7 @@ def test_recreate_has_all_old_ones_down_before_a_new_one_starts(cloud: LiveCloud
 
 @pytest.mark.honours(
     "DaemonSetSpec.updateStrategy",
+    "DaemonSetUpdateStrategy.type",
     "DaemonSetUpdateStrategy.rollingUpdate",
     "RollingUpdateDaemonSet.maxUnavailable",
     "RollingUpdateDaemonSet.maxSurge",
@@ -277,7 +278,7 @@ def test_recreate_has_all_old_ones_down_before_a_new_one_starts(cloud: LiveCloud
 def test_daemon_set_is_rolled_node_by_node_and_surges_where_it_is_told_to(
     cloud: LiveCloud,
 ) -> None:
-    surge = "updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}"
+    surge = "updateStrategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}"
     roll(cloud, beating("DaemonSet", "one"), "")
     roll(cloud, beating("DaemonSet", "two", "minReadySeconds: 2"), "")
     found = beats_of(cloud, *NODES)
@@ -317,10 +318,13 @@ def test_stateful_set_comes_up_from_the_lowest_and_is_replaced_from_the_highest(
     assert first[0, "two"] - first[1, "two"] >= 1
 
 
-@pytest.mark.honours("RollingUpdateStatefulSetStrategy.partition")
+@pytest.mark.honours(
+    "StatefulSetUpdateStrategy.type",
+    "RollingUpdateStatefulSetStrategy.partition",
+)
 def test_replicas_below_the_partition_keep_their_version(cloud: LiveCloud) -> None:
     partition, there = (
-        "updateStrategy: {rollingUpdate: {partition: 1}}",
+        "updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}",
         "nodes: [alpha], replicas: 2",
     )
     roll(cloud, beating("StatefulSet", "one"), there)

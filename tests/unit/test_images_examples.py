@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from filecmp import dircmp
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -14,11 +15,29 @@ from tests.unit.sources import ROOT
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
 
 
+# What a person sets in an example before it is applied: `skerry secret set`.
+SECRETS = {"ledger": "redis-password"}
+SECRETS_FILE = """\
+recipients: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA]
+key: &value |
+  -----BEGIN AGE ENCRYPTED FILE-----
+  YWdlLWVuY3J5cHRpb24ub3JnL3Yx
+  -----END AGE ENCRYPTED FILE-----
+secrets:
+  NAME: {value: *value}
+"""
+
+
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_valid_and_complete(folder: Path) -> None:
-    cloud = load_cloud(folder)
+def test_an_example_is_valid_and_complete(folder: Path, tmp_path: Path) -> None:
+    copy = copytree(folder, tmp_path / folder.name)
+    if folder.name in SECRETS:
+        text = SECRETS_FILE.replace("NAME", SECRETS[folder.name])
+        (copy / "secrets.yaml").write_text(text)
+    cloud = load_cloud(copy)
     assert cloud.name == folder.name
-    assert (folder / "README.md").exists()
+    readme = (folder / "README.md").read_text()
+    assert SECRETS.get(folder.name, "") in readme
     used = {
         container.image
         for workload in cloud.workloads.values()
@@ -28,7 +47,7 @@ def test_an_example_is_valid_and_complete(folder: Path) -> None:
 
 
 def test_there_are_the_examples_that_documents_name() -> None:
-    assert [folder.name for folder in EXAMPLES] == ["demo", "fleet", "hello", "queue"]
+    assert [folder.name for folder in EXAMPLES] == ["demo", "fleet", "hello", "ledger", "queue"]
 
 
 @pytest.mark.parametrize(

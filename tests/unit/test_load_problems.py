@@ -430,3 +430,20 @@ def test_byte_order_mark_and_crlf(tmp_path: Path) -> None:
         {"pods/p.yaml": b"\xef\xbb\xbf" + POD.replace("\n", "\r\n").encode() + b"x: 1\r\n"},
     )
     assert problems_of(tmp_path)[0].startswith("pods/p.yaml:8:1: no field `x` here")
+
+
+def test_a_claim_for_one_pod_has_one(tmp_path: Path) -> None:
+    claim = (
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\nspec:\n"
+        "  accessModes: [ReadWriteOncePod]\n  resources: {requests: {storage: 1Gi}}\n---\n"
+    )
+    pod = claim + POD + "  volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]\n"
+    cloud = "name: x\nnodes: {alpha: {ssh: a}}\nrun:\n  web: {pod: pods/p.yaml}\n"
+    write_folder(tmp_path, {"cloud.yaml": cloud, "pods/p.yaml": pod})
+    assert problems_of(tmp_path) == []
+    more = "  again: {pod: pods/p.yaml, replicas: 2}\n"
+    write_folder(tmp_path, {"cloud.yaml": cloud + more})
+    assert problems_of(tmp_path) == [
+        "pods/p.yaml:5:16: the claim 'c' is for one pod (ReadWriteOncePod), and 3 would use it: "
+        "1 of 'web', 2 of 'again' (ReadWriteOnce is for the pods of one node)"
+    ]

@@ -226,7 +226,12 @@ class Placing:
             self.claims.update(dict.fromkeys(names, first[0]))
             self.finish_together(workload, first[0], count, placed=1)
         elif self.pin(workload, pins, names, count):
-            self.claims.update(dict.fromkeys(names, min(pins)))
+            node = min(pins)
+            fresh = [claim for claim in names if claim not in self.claims]
+            if why := self.why_no_disk(node, storage_of(self.cloud, fresh)):
+                head = f"{workload.name!r} must run on {node}, where its volume is:"
+                self.problem(workload, head, [f"{node}: {why}"])
+            self.claims.update(dict.fromkeys(names, node))
 
     def finish_together(self, workload: Workload, node: str, count: int, *, placed: int) -> None:
         """Places the replicas up to `count` on the node of their volume."""

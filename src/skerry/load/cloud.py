@@ -9,7 +9,7 @@ import msgspec
 
 from skerry.errors import CloudInvalid, Problem, UsageError
 from skerry.load.checks.scheduling import check_taints
-from skerry.load.claims import template_claims
+from skerry.load.claims import check_claim_users, template_claims
 from skerry.load.decode import decode
 from skerry.load.document import (
     QUOTED,
@@ -70,6 +70,7 @@ def load_cloud(folder: Path) -> Cloud:
     if file is not None:
         check_services(manifests, workloads.values())
     claims = {**template_claims(workloads.values(), manifests), **manifests.claims}
+    problems += check_claim_users(workloads.values(), claims)
     known_problems = len(problems)
     secrets_file = load_secrets_file(folder, problems)
     if len(problems) == known_problems:
