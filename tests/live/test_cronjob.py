@@ -10,6 +10,7 @@ from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
 from tests.live.lab_harness import wait_until
 
+from skerry.edge.run import Command, run
 from skerry.lab import Lab
 
 NODE = "alpha"
@@ -255,3 +256,39 @@ def test_a_run_that_somebody_stopped_is_in_nobodys_way(cloud: LiveCloud) -> None
     assert row(cloud, "halt")["last"] == "interrupted"
     cloud.ssh(NODE, "touch /srv/halt/go")
     wait_last(cloud, "halt", "success")
+
+
+# https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/, unchanged.
+HELLO = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: hello
+spec:
+  schedule: "* * * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          containers:
+          - name: hello
+            image: busybox:1.28
+            imagePullPolicy: IfNotPresent
+            command:
+            - /bin/sh
+            - -c
+            - date; echo Hello from the Kubernetes cluster
+          restartPolicy: OnFailure
+"""
+
+
+def test_the_cron_job_of_the_documentation(cloud: LiveCloud) -> None:
+    run(Command.of("podman", "tag", BUSYBOX_IMAGE, "docker.io/library/busybox:1.28"))
+    try:
+        cloud.place("hello", HELLO)
+        cloud.skerry("apply", "--yes")
+        fire(cloud, "hello")
+        wait_last(cloud, "hello", "success")
+        assert "Hello from the Kubernetes cluster" in cloud.skerry("logs", "hello").text
+    finally:
+        run(Command.of("podman", "untag", "docker.io/library/busybox:1.28"), check=False)

@@ -12,7 +12,7 @@ from skerry.compile.place_cloud import Placements, place_cloud
 from skerry.compile.revision import revision_of, set_pace
 from skerry.compile.runtimes.environment import has_node_fields
 from skerry.compile.runtimes.init import needed_systemd
-from skerry.compile.runtimes.kind import emit_kind
+from skerry.compile.runtimes.kind import emit_kind, needed_for_kind
 from skerry.compile.runtimes.mounts import needed_kernel
 from skerry.compile.runtimes.pod import needed_podman
 from skerry.compile.runtimes.probes import needed_probe_programs
@@ -92,7 +92,7 @@ def needs_of(workload: Workload, lock: Lock) -> Needs:
         workload=workload.name,
         podman=needed_podman(spec),
         kernel=needed_kernel(spec),
-        systemd=needed_systemd(spec),
+        systemd=max(needed_systemd(spec), needed_for_kind(workload)),
         programs=needed_probe_programs(spec),
         architectures=tuple(
             sorted({lock.images[image].architecture for image in images if image in lock.images})

@@ -40,7 +40,7 @@ def plan_lacks(needs: Iterable[Needs], facts: Mapping[str, Any]) -> Iterator[str
             )
         if systemd is not None and systemd < (need.systemd,):
             yield (
-                f"{need.workload} needs systemd {need.systemd} (init containers); "
+                f"{need.workload} needs systemd {need.systemd} ({_why(need.systemd)}); "
                 f"the node has {facts['systemd_version']}"
             )
         programs = facts.get("programs")
@@ -63,3 +63,8 @@ def parse_version(text: Any, *, parts: int = 2) -> tuple[int, ...] | None:
 
 def _shown(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
+
+
+def _why(systemd: int) -> str:
+    """What needs this version of systemd."""
+    return "init containers" if systemd >= 254 else "jobs"

@@ -8,6 +8,7 @@ from skerry.compile.runtimes.pod import emit_pod
 from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import add_order
 from skerry.errors import Problem
+from skerry.model.cloud import Workload
 from skerry.model.cronjob import CronJob
 from skerry.model.job import Job
 from skerry.model.statefulset import StatefulSet
@@ -24,3 +25,9 @@ def emit_kind(instance: Instance, sources: Sources, problems: list[Problem]) -> 
     if isinstance(manifest, StatefulSet):
         add_order(instance, emitted)
     return emitted
+
+
+def needed_for_kind(workload: Workload) -> int:
+    """The version of systemd that the kind needs, 0 for any: ``ExecCondition=`` came with 243, and
+    ``systemd-analyze calendar --base-time`` with 244."""
+    return 244 if isinstance(workload.manifest, Job | CronJob) else 0
