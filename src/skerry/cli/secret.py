@@ -47,7 +47,7 @@ def secret() -> None:
 def set_secret(
     settings: Settings, name: str, words: tuple[str, ...], file: Path | None, *, is_command: bool
 ) -> None:
-    """Set a value: asked for without showing it, or read from standard input or a file.
+    """Set a value: typed unseen, from a pipe or a file.
 
     The first value of a folder makes secrets.yaml, encrypted to your own public key. From
     standard input, a newline at the end of a single line is left out. A value is never an
@@ -87,7 +87,10 @@ def set_secret(
 @click.argument("name")
 @click.pass_obj
 def get_secret(settings: Settings, name: str) -> None:
-    """Print a value: just its bytes; on a terminal with a newline after them."""
+    """Print a value.
+
+    Just its bytes; on a terminal with a newline after them.
+    """
     from skerry.cli.secret_folder import SecretFolder
 
     value = SecretFolder.open(settings).read_value(name).reveal()
@@ -101,7 +104,10 @@ def get_secret(settings: Settings, name: str) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.pass_obj
 def remove_secrets(settings: Settings, names: tuple[str, ...]) -> None:
-    """Remove values from secrets.yaml. One that a Secret manifest refers to stays."""
+    """Remove values.
+
+    One that a Secret manifest refers to stays, with an error.
+    """
     from skerry.cli.secret_folder import SecretFolder
     from skerry.cli.secret_users import read_users
 
@@ -122,7 +128,7 @@ def remove_secrets(settings: Settings, names: tuple[str, ...]) -> None:
 @list_options
 @click.pass_obj
 def list_secrets(settings: Settings, columns: str | None, *, no_header: bool) -> None:
-    """List the names, never the values: since when they are, and what uses them.
+    """List the names and what uses them, never the values.
 
     Needs no key. Columns: name, since, kind (value or command), secrets (the manifests that refer
     to it), pods (workloads that use those), nodes.

@@ -12,11 +12,11 @@ from skerry.errors import UsageError
 @click.argument("name")
 @click.pass_obj
 def edit(settings: Settings, name: str) -> None:
-    """Change a value in $VISUAL or $EDITOR; a new name starts empty.
+    """Change a value in $VISUAL or $EDITOR.
 
-    The file that the editor sees is in memory (tmpfs), readable by you alone, and removed however
-    the editor or this command ends. A newline that the editor puts after a single line is left
-    out.
+    A new name starts empty. The file that the editor sees is in memory (tmpfs), readable by you
+    alone, and removed however the editor or this command ends. A newline that the editor puts
+    after a single line is left out.
     """
     from skerry.cli.secret_folder import SecretFolder
     from skerry.edge.editing import edit_value

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 def import_secrets(
     settings: Settings, file: Path, secret_name: str | None, *, replace: bool
 ) -> None:
-    """Take values over from a .env file, a Kubernetes Secret, or `kubectl get secret -o yaml`.
+    """Take over values of a .env file or of Kubernetes.
 
-    A line NAME=VALUE of a .env file becomes the secret NAME; a key of a Kubernetes Secret becomes
+    FILE is a .env file, a Secret manifest, or what `kubectl get secret -o yaml` prints. A line
+    NAME=VALUE of a .env file becomes the secret NAME; a key of a Kubernetes Secret becomes
     SECRET-KEY, and the manifest that refers to these is printed: put it into pods/. All values
     are taken, or none. Remove FILE afterwards; `-` reads standard input.
     """
