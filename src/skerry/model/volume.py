@@ -54,7 +54,7 @@ class ObjectFieldSelector(Located, frozen=True, kw_only=True):
 class ResourceFieldSelector(Located, frozen=True, kw_only=True):
     """An amount that a container asks for or may use at most, in units of `divisor`, rounded up.
 
-    A limit that is not set is what the node has for pods, as `skerry node facts` saw it.
+    A limit that is not set is what the node has for pods, as it was last seen.
     """
 
     resource: Literal["limits.cpu", "limits.memory", "requests.cpu", "requests.memory"]

@@ -164,7 +164,7 @@ def _node_address(
         problems.append(
             origin.problem(
                 f"the address of node {instance.node!r} is not known, and {host!r} is a name",
-                hint=f"ask the node: skerry node facts {instance.node}",
+                hint="run `skerry node add` for this node again: it asks the node",
             )
         )
         return ""
@@ -187,7 +187,7 @@ def _allocatable(
         origin.problem(
             f"without a limit this is what the node has for pods, and the {what} of node "
             f"{instance.node!r} are not known",
-            hint=f"set limits.{resource}, or ask the node: skerry node facts {instance.node}",
+            hint=f"set limits.{resource}, or run `skerry node add` for this node again: it asks",
         )
     )
     return 0
