@@ -157,6 +157,7 @@ def stop_for(
     again: so files are removed after this. A pod with volumes of its own gets new ones.
     """
     ending = [one["unit"] for one in actions if one["verb"] == "stop"]
+    acted = [one["unit"] for one in actions if one["verb"] != "reload"]
     replaced = [
         one["unit"]
         for one in actions
@@ -170,7 +171,8 @@ def stop_for(
         emit({"event": "note", "message": words})
     # A program that was told to stop may have ended with SIGTERM's status: that is no failure.
     reset_failed(host, ending)
-    remove_stamps(host, [before[unit] for unit in ending if unit in before])
+    # Of what is started next the stamp has another name: that of what it is made from now.
+    remove_stamps(host, [before[unit] for unit in acted if unit in before])
 
 
 def unlisted_units(before: Manifest, after: Manifest) -> List[str]:

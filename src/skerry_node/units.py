@@ -188,8 +188,11 @@ def has_lost_its_container(host: Host, properties: Properties) -> bool:
     Podman's supervisor (conmon) is in the folder ``runtime`` of the unit's cgroup and what it
     runs in ``libpod-payload-ID``; between the container's end and conmon's the unit still counts
     as active, for longer the busier the machine is. A unit without these folders has lost
-    nothing.
+    nothing, and neither has one that is active because its container has ended, as an init
+    container's.
     """
+    if properties.get("SubState") == "exited":
+        return False
     cgroup = properties.get("ControlGroup", "")
     folder = host.path("/sys/fs/cgroup" + cgroup)
     if not cgroup or not os.path.isdir(os.path.join(folder, "runtime")):

@@ -15,7 +15,7 @@ from tests.live.lab_harness import ssh, wait_until
 
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, NodeFacts, ResolvedImage
-from skerry.compile.tree import Tree
+from skerry.compile.tree import File, Tree
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab, Node
 from skerry.load.cloud import load_cloud
@@ -191,3 +191,13 @@ def without_revisions(tree: Tree) -> Tree:
         for path, file in tree.files.items()
     }
     return msgspec.structs.replace(tree, units=units, files=files)
+
+
+def with_stop_signal(tree: Tree, signal: str) -> Tree:
+    """The tree with containers that are told to stop by another signal than the test image's."""
+    for path, file in tree.files.items():
+        if path.endswith(".container"):
+            text = file.content.decode()
+            changed = text.replace("--stop-timeout=", f"--stop-signal={signal} --stop-timeout=")
+            tree.files[path] = File(changed.encode(), file.mode, file.owner)
+    return tree

@@ -81,6 +81,10 @@ def test_failing_pod_shows_its_log_and_the_node_goes_back(cloud: LiveCloud) -> N
     cloud.place("web", broken, "nodes: [alpha]")
     failed = cloud.skerry("apply", "--yes", expect=3)
     assert "no luck" in failed.error_text
+    assert "started again 3 times (exit status 3)" in failed.error_text
+    # Podman's own events are not among the lines that are shown.
+    assert "container create" not in failed.error_text
+    assert "conmon" not in failed.error_text
     assert f"back on generation {before}" in failed.error_text
     assert generation(cloud, "alpha") == before
     wait_until(lambda: page(cloud, "alpha", 8081) == "hello", 10, "the old pod to answer")

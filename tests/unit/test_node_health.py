@@ -204,6 +204,8 @@ def test_container_is_looked_for_in_the_units_cgroup(tmp_path: Path) -> None:
     assert not has_lost_its_container(host, properties)
     payload.write_text("populated 0\nfrozen 0\n")
     assert has_lost_its_container(host, properties)
+    # An init container has ended, as it should.
+    assert not has_lost_its_container(host, {**properties, "SubState": "exited"})
 
 
 def test_one_failed_unit_ends_the_wait_for_all(tmp_path: Path) -> None:

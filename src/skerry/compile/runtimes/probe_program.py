@@ -186,7 +186,8 @@ do_begin() {
     clock
     echo "$now" >"$run/began"
     load post_start
-    is_running || exit 1
+    # A container that has ended by itself is judged by how it ended, and not by us.
+    is_running || exit 0
     read_id
     if [ -n "$needs_address" ]; then
         nsenter -t "$pid" -n -- ip -o addr show scope global up >"$run/addresses"
@@ -202,17 +203,17 @@ do_begin() {
     # Told to stop before it has wholly started, systemd sends SIGTERM to all without asking what
     # the container stops at.
     trap 'end_container "$grace" "$id"; exit 1' TERM
-    if [ -n "$has" ] && ! action; then
+    if [ -n "$has" ] && ! action && is_running; then
         say "postStart hook failed: $reason; the container is stopped"
         end_container "$grace" "$id"
         exit 1
     fi
     load startup
     if [ -n "$has" ]; then
-        wait_while_running "$delay" || exit 1
+        wait_while_running "$delay" || exit 0
         failed=0
         while clock && look=$now && ! action; do
-            is_running || exit 1
+            is_running || exit 0
             failed=$((failed + 1))
             if [ "$failed" -ge "$failures" ]; then
                 say "startup probe failed ($failed of $failures): $reason; the container is stopped"
@@ -220,7 +221,7 @@ do_begin() {
                 exit 1
             fi
             clock
-            wait_while_running "$((look + period - now))" || exit 1
+            wait_while_running "$((look + period - now))" || exit 0
         done
     fi
     trap - TERM

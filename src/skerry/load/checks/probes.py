@@ -107,7 +107,7 @@ def _check_one_of(action: Located, field: str, names: Sequence[str]) -> Iterator
 
 
 def _check_places(container: Container, action: Probe | LifecycleAction) -> Iterator[Problem]:
-    """Ports that the container has not, and words that no program can be given."""
+    """Ports that the container has not, and words that are too long for a program."""
     places = [action.http_get]
     if action.exec is not None:
         yield from _check_words(action.exec)
@@ -128,8 +128,6 @@ def _check_places(container: Container, action: Probe | LifecycleAction) -> Iter
 def _check_words(action: ExecAction) -> Iterator[Problem]:
     for index, word in enumerate(action.command):
         place = action.origin.of(f"command[{index}]")
-        if "\0" in word:
-            yield place.problem("a word has a zero byte in it, which no program can be given")
         if len(word.encode()) + 1 > ARGUMENT_LIMIT:
             yield place.problem(
                 f"a word of {len(word.encode())} bytes: Linux passes at most "
