@@ -164,7 +164,7 @@ def stop_for(
         if one["verb"] == "restart" and one["unit"] in before and before[one["unit"]]["volumes"]
     ]
     down = ending + replaced
-    stop_units(host, down)
+    stop_units(host, down, sum(before[unit].get("grace", 0.0) for unit in down if unit in before))
     finished = remove_volumes(host, volumes_to_remove(down, before, after))
     if finished is not None:
         words = "some volumes could not be removed: " + finished.words[-500:]

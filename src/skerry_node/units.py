@@ -103,11 +103,14 @@ def state_of(properties: Properties) -> UnitState:
     }
 
 
-def stop_units(host: Host, units: Sequence[str]) -> None:
-    """Stops units and waits until they are down; one that does not exist is down."""
+def stop_units(host: Host, units: Sequence[str], grace: float = 0.0) -> None:
+    """Stops units and waits until they are down; one that does not exist is down.
+
+    `grace` is how much longer that may take because of what they ask for, in seconds.
+    """
     if not units:
         return
-    finished = host.commands.run("systemctl", "stop", "--", *units, deadline=STOP_DEADLINE)
+    finished = host.commands.run("systemctl", "stop", "--", *units, deadline=STOP_DEADLINE + grace)
     # 5: a unit is not loaded. The others are stopped all the same.
     if finished.status not in (0, 5):
         finished.raise_unless_done()
