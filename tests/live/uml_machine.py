@@ -5,9 +5,9 @@ them, a limit is on paper there. Such a machine boots from the lab's own Debian 
 seconds, runs one script and is off again. It has no network: what it is given and what it tells
 are disks, tar archives without a file system.
 
-The kernel is the file that SKERRY_UML_KERNEL names, else ``linux-uml`` in the lab's cache, else
-``linux.uml`` of the Debian package user-mode-linux; 6.1 of Debian 12 does not run on processors
-with AMX. Source: "User Mode Linux HOWTO" of the kernel's documentation.
+The kernel is the file that SKERRY_UML_KERNEL names, else ``linux-uml`` in the lab's cache (made
+of ``shared/lab/linux-*-uml.zst`` beside the checkout where that is), else ``linux.uml`` of the
+Debian package user-mode-linux; 6.1 of Debian 12 does not run on processors with AMX. Source: "User Mode Linux HOWTO" of the kernel's documentation.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from skerry.lab import Lab
 from skerry.lab.places import held
 from skerry.lab.root import WARM
 
+ROOT = Path(__file__).parents[2]
 _REVISION = 1
 _IMAGE_BYTES = 4 << 30
 _TOLD_BYTES = 1 << 20
@@ -53,8 +54,23 @@ def find_kernel(lab: Lab) -> Path | None:
     """The kernel to use, or None where there is none."""
     named = os.environ.get("SKERRY_UML_KERNEL")
     installed = shutil.which("linux.uml")
-    found = [named, lab.places.cache / "linux-uml", installed]
+    found = [named, _unpacked_kernel(lab.places.cache / "linux-uml"), installed]
     return next((Path(one) for one in found if one and Path(one).is_file()), None)
+
+
+def _unpacked_kernel(cached: Path) -> Path:
+    """The cached kernel, unpacked from beside the checkout if it is there and not yet cached."""
+    packed = sorted(ROOT.parent.glob("shared/lab/linux-*-uml.zst"))
+    if packed and not cached.exists():
+        import zstandard
+
+        with held(cached.with_name("uml.lock")):
+            unfinished = cached.with_suffix(".new")
+            with packed[-1].open("rb") as source, unfinished.open("wb") as target:
+                zstandard.ZstdDecompressor().copy_stream(source, target)
+            unfinished.chmod(0o555)
+            unfinished.rename(cached)
+    return cached
 
 
 def build_image(lab: Lab) -> Path:
