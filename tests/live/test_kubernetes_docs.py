@@ -1,4 +1,4 @@
-"""Manifests taken unchanged from the Kubernetes documentation run.
+"""Manifests taken unchanged from the Kubernetes documentation run (examples/kubernetes-docs).
 
 No registry can be reached from here, so images of the names that they ask for are made of
 Debian's packages.
@@ -14,11 +14,11 @@ import pytest
 import yaml
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
-from tests.live.kubernetes_docs import CRON_JOB, DEPLOYMENT, PROBED_POD, read_documented
 from tests.live.lab_harness import wait_until
 
 from skerry.edge.run import Command, run
 
+PODS = Path(__file__).parents[2] / "examples/kubernetes-docs/pods"
 NGINX = """\
 # nginx as its own image has it: root, port 80, in the foreground.
 base: debian-13
@@ -42,9 +42,9 @@ def documented(live_cloud: LiveCloud, tmp_path_factory: pytest.TempPathFactory) 
     build_busybox_image()
     tag("localhost/nginx", "docker.io/library/nginx:1.14.2")
     tag(BUSYBOX_IMAGE, "docker.io/library/busybox:1.28", "registry.k8s.io/busybox:1.27.2")
-    cloud.place("nginx-deployment", read_documented(DEPLOYMENT))
-    cloud.place("hello", read_documented(CRON_JOB))
-    cloud.place("liveness-exec", read_documented(PROBED_POD))
+    cloud.place("nginx-deployment", (PODS / "nginx-deployment.yaml").read_text())
+    cloud.place("hello", (PODS / "cronjob.yaml").read_text())
+    cloud.place("liveness-exec", (PODS / "exec-liveness.yaml").read_text())
     cloud.skerry("apply", "--yes", "-m", "out of the Kubernetes documentation")
     return cloud
 
@@ -131,11 +131,3 @@ def test_the_probe_restarts_the_pod_when_it_is_no_longer_healthy(documented: Liv
         60,
         "the file to be there again",
     )
-
-
-def test_a_documented_manifest_is_found_where_it_was_put(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKERRY_KUBERNETES_DOCS", str(tmp_path))
-    (tmp_path / "cronjob.yaml").write_text("there")
-    assert read_documented(CRON_JOB) == "there"
