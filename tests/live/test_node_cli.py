@@ -64,6 +64,7 @@ def test_a_dead_node_is_unreachable_and_delays_nobody(cloud: LiveCloud, restored
 def test_facts(cloud: LiveCloud) -> None:
     facts = cloud.json("node", "facts", "alpha")
     assert facts["os_id"] == "debian" and facts["memory_total"] > 0
+    assert facts["address"] == cloud.addresses[facts["hostname"]]
     text = cloud.skerry("node", "facts", "alpha").text
     assert {line.split()[0] for line in text.splitlines()} == set(facts)
 
