@@ -126,6 +126,21 @@ def look_at_containers(site: Site) -> Finding:
     return change("remove " + ", ".join(words), remove)
 
 
+def look_at_claims(site: Site) -> Finding:
+    """The data of PersistentVolumeClaims: by name, because nothing brings it back."""
+    folder = site.path(STATE_FOLDER + "/claims")
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    if not names:
+        return fine("none")
+
+    def remove() -> str:
+        for name in names:
+            shutil.rmtree(os.path.join(folder, name))
+        return ", ".join(names)
+
+    return change("remove for good what is in " + ", ".join(names), remove)
+
+
 def look_at_swap_made(site: Site) -> Finding:
     """The swap that bootstrap set up."""
     if site.record.get("swap") is None:
@@ -209,6 +224,7 @@ STEPS = (
     ("units", look_at_units),
     ("files", look_at_files),
     ("containers", look_at_containers),
+    ("claims", look_at_claims),
     ("podman's store", look_at_store),
     ("swap", look_at_swap_made),
     ("settings", look_at_settings),

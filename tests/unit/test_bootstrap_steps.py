@@ -26,6 +26,7 @@ from skerry_node.bootstrap_system import (
     look_at_subordinate_ids,
 )
 from skerry_node.fault import NodeFault
+from skerry_node.reset import look_at_claims
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDECVhGmhkIDmg39tDG4Ta"
 OTHER = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ"
@@ -223,3 +224,16 @@ def test_a_failed_step_says_what_was_done_and_that_it_can_be_repeated() -> None:
     assert fault.message == "sudo: visudo says no"
     assert fault.hint == "look; changed before: packages; the same command again goes on from there"
     assert "nothing was changed before" in failed_step("a", NodeFault("x", "y"), []).hint
+
+
+def test_reset_names_the_claims_whose_data_goes(tmp_path: Path) -> None:
+    claims = tmp_path / "var/lib/skerry/claims"
+    (claims / "db").mkdir(parents=True)
+    (claims / "db/rows").write_text("precious")
+    (claims / "mail").mkdir()
+    looked = take_step(look_at_claims, Machine(tmp_path, {}, check=True))
+    assert looked == ("would-change", "remove for good what is in db, mail")
+    assert (claims / "db/rows").exists()
+    assert take_step(look_at_claims, Machine(tmp_path, {})) == ("changed", "db, mail")
+    assert not any(claims.iterdir())
+    assert take_step(look_at_claims, Machine(tmp_path, {}))[0] == "ok"

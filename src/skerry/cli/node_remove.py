@@ -100,9 +100,10 @@ def reset(
 ) -> None:
     """Take off a node all that Skerry put there, and nothing else.
 
-    The workloads are stopped and removed with their volumes, then files, settings, the deploy
-    user and its sudo file. Packages stay, unless --packages is given. The node stays in
-    cloud.yaml: `skerry node rm --forget` takes it out, `skerry node add` starts anew.
+    The workloads are stopped and removed with their volumes and the data of their claims, then
+    files, settings, the deploy user and its sudo file. Packages stay, unless --packages is given.
+    The node stays in cloud.yaml: `skerry node rm --forget` takes it out, `skerry node add` starts
+    anew.
 
     Exit codes: 0 done; 2 nothing was agreed to; 3 the node did not answer or could not be reset.
     """
