@@ -7,7 +7,8 @@ are disks, tar archives without a file system.
 
 The kernel is the file that SKERRY_UML_KERNEL names, else ``linux-uml`` in the lab's cache (made
 of ``shared/lab/linux-*-uml.zst`` beside the checkout where that is), else ``linux.uml`` of the
-Debian package user-mode-linux; 6.1 of Debian 12 does not run on processors with AMX. Source: "User Mode Linux HOWTO" of the kernel's documentation.
+Debian package user-mode-linux; 6.1 of Debian 12 does not run on processors with AMX. Source:
+"User Mode Linux HOWTO" of the kernel's documentation.
 """
 
 from __future__ import annotations
