@@ -62,6 +62,14 @@ def lab(new_lab: Callable[..., Lab]) -> Lab:
     return shared
 
 
+@pytest.fixture(scope="session")
+def breakable_lab(new_lab: Callable[..., Lab]) -> Lab:
+    """A lab for tests that give its nodes new disks: no cloud stands on it."""
+    own = new_lab("broken")
+    own.up(nodes=3, with_podman=True)
+    return own
+
+
 @pytest.fixture
 def restored_lab(lab: Lab) -> Iterator[Lab]:
     """The session's lab; cuts, frozen nodes and killed nodes are mended afterwards."""

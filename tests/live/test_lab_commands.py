@@ -8,11 +8,18 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from tests.live.lab_harness import ssh, wait_until
 
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab
 from skerry.lab.proxy import PORT
+
+
+@pytest.fixture(scope="session")
+def lab(breakable_lab: Lab) -> Lab:
+    """Not the one on which the session's cloud stands."""
+    return breakable_lab
 
 
 def skerry_lab(

@@ -17,6 +17,12 @@ from skerry.errors import LabError
 from skerry.lab import Lab, State
 
 
+@pytest.fixture(scope="session")
+def lab(breakable_lab: Lab) -> Lab:
+    """Not the one on which the session's cloud stands."""
+    return breakable_lab
+
+
 def test_killed_node_says_no_goodbye(restored_lab: Lab) -> None:
     alpha = restored_lab.node("alpha")
     with open_to_ssh(restored_lab, alpha) as connection:

@@ -25,6 +25,12 @@ from skerry.lab.storage import Storage
 NewLab = Callable[..., Lab]
 
 
+@pytest.fixture(scope="session")
+def lab(breakable_lab: Lab) -> Lab:
+    """Not the one on which the session's cloud stands."""
+    return breakable_lab
+
+
 @pytest.fixture
 def small(new_lab: NewLab) -> Iterator[Lab]:
     """A lab of its own for one test; not up."""
