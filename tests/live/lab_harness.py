@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TypeVar
 
 from skerry.edge.run import Command, Finished, run
+from skerry.errors import CommandFailed
 from skerry.lab import Lab, Node
 from skerry.lab.network import open_socket
 
@@ -50,7 +51,12 @@ def ssh(
     """Runs a command on the node with the system's ssh, the lab's ssh_config and no master."""
     options = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=5")
     argv = ("ssh", "-F", str(lab.ssh_config), *options, node, "--", *words)
-    return run(Command.of(*argv), check=check, timeout=timeout, input=input)
+    try:
+        return run(Command.of(*argv), check=check, timeout=timeout, input=input)
+    except CommandFailed as fault:
+        # What it said is in the report of the test that fails with it.
+        fault.add_note(fault.detail)
+        raise
 
 
 def host_key(lab: Lab, node: str) -> str:

@@ -17,6 +17,7 @@ from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, NodeFacts, ResolvedImage
 from skerry.compile.tree import File, Tree
 from skerry.edge.run import Command, Finished, run
+from skerry.errors import CommandFailed
 from skerry.lab import Lab, Node
 from skerry.load.cloud import load_cloud
 
@@ -39,6 +40,12 @@ systemctl daemon-reload
 systemctl reset-failed
 """
 
+# What became of the units that were started.
+_TELL = """
+journalctl --sync
+systemctl list-units --all --no-pager --no-legend 'skerry-*'
+journalctl -q --no-pager -o short-precise --grep 'skerry|podman|conmon' | tail -n 60
+"""
 _REVISION = re.compile(r"(skerry-[a-z0-9-]+\.\d+)-[0-9a-f]{8}(?![0-9a-z])")
 _REVISION_BYTES = re.compile(_REVISION.pattern.encode())
 
@@ -97,7 +104,11 @@ class PodNode:
         self.running = manifests
         tree = self.compile(manifests, config)
         self.put(tree)
-        self.ssh(f"systemctl start {' '.join(tree.units)}")
+        try:
+            self.ssh(f"systemctl start {' '.join(tree.units)}")
+        except CommandFailed as fault:
+            fault.add_note(self.ssh(_TELL, check=False).text)
+            raise
         return tree
 
     def put(self, tree: Tree) -> None:
