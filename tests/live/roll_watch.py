@@ -19,6 +19,9 @@ from skerry.lab.network import open_socket
 
 # Prints a line ten times a second until it is told to stop.
 BEAT = "trap 'exit 0' TERM; while :; do echo beat VERSION; sleep 0.1; done"
+# A node's file with the time from which on beats are read.
+_SINCE = "/root/beats-since"
+_EMPTY = "journalctl -q --rotate; journalctl -q --vacuum-time=1us"
 _UNIT = re.compile(r"skerry-(?P<workload>[^.]+)\.(?P<replica>\d+)(-[0-9a-f]{8})?\.service")
 
 
@@ -69,8 +72,8 @@ def widest_gap(cloud: LiveCloud, node: str) -> float:
 
 def _times(cloud: LiveCloud, node: str) -> dict[tuple[int, str], list[float]]:
     text = cloud.ssh(
-        node, "journalctl --sync; journalctl -q --no-pager -o json --output-fields=MESSAGE,"
-        "_SYSTEMD_UNIT -u 'skerry-beat.*'",
+        node, f"set -e; since=$(cat {_SINCE}); journalctl --sync; journalctl -q --no-pager "
+        "--since=$since -o json --output-fields=MESSAGE,_SYSTEMD_UNIT -u 'skerry-beat.*'",
     ).text  # fmt: skip
     times: dict[tuple[int, str], list[float]] = {}
     for line in text.splitlines():
@@ -84,9 +87,13 @@ def _times(cloud: LiveCloud, node: str) -> dict[tuple[int, str], list[float]]:
 
 
 def forget_beats(cloud: LiveCloud) -> None:
-    """Empties the journals: what beats from now on is this test's."""
+    """What beats from now on is this test's: earlier beats are not read, and emptied away.
+
+    Emptying alone would not do. On btrfs journald copies each archived journal in the background
+    and puts the copy in its place: also where the journal was deleted meanwhile.
+    """
     for node in cloud.addresses:
-        cloud.ssh(node, "journalctl -q --rotate; journalctl -q --vacuum-time=1us")
+        cloud.ssh(node, f"set -e; journalctl --sync; date +@%s.%6N >{_SINCE}; {_EMPTY}")
 
 
 def _beats(times: list[float]) -> Beats:
