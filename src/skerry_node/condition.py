@@ -10,7 +10,7 @@ from skerry_node.units import state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable, Optional
+    from typing import Iterable, Mapping, Optional, Set
 
     from skerry_node.host import Host
     from skerry_node.units import Properties
@@ -62,6 +62,24 @@ def try_read_stamp(host: Host, entry: UnitEntry) -> Optional[str]:
             return file.read().strip() or "success 0"
     except OSError:
         return None
+
+
+def stamps_of_jobs(entries: Mapping[str, UnitEntry]) -> Set[str]:
+    """The stamps of jobs. All units of a job's pod have the pod's."""
+    jobs = (entry for entry in entries.values() if entry.get("role") in ("job", "cron"))
+    return {entry["completed"] for entry in jobs if entry.get("completed")}
+
+
+def remove_job_stamps(
+    host: Host, gone: Mapping[str, UnitEntry], kept: Mapping[str, UnitEntry]
+) -> None:
+    """Forgets the jobs of one tree that another one does not have, or has made anew.
+
+    Not before the other tree is there to stay: a node that goes back must know which of its jobs
+    have ended, or it would run them again.
+    """
+    lost = stamps_of_jobs(gone) - stamps_of_jobs(kept)
+    remove_stamps(host, (entry for entry in gone.values() if entry.get("completed") in lost))
 
 
 def remove_stamps(host: Host, entries: Iterable[UnitEntry]) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import time
 
+from skerry_node.condition import remove_job_stamps
 from skerry_node.durable import remove_durable, try_read_json, write_json
 from skerry_node.host import FileLock
 from skerry_node.store import ACTIVE, Store
@@ -107,4 +108,6 @@ def finish_confirmed(host: Host, number: int) -> None:
         store = Store(host)
         store.set_current(number)
         store.update_record(number, state=ACTIVE)
+        before, after = store.manifest(int(entry["base"])), store.manifest(number)
+        remove_job_stamps(host, before["units"], after["units"])
         close_journal(host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from skerry_node.condition import remove_stamps
+from skerry_node.condition import remove_job_stamps, remove_stamps, stamps_of_jobs
 from skerry_node.fault import NodeFault
 from skerry_node.files import Replacement
 from skerry_node.health import Acted, shown_units, wait_for_health
@@ -109,6 +109,7 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
         acted = start_for(host, actions, after["units"], emit)
         failed.update(wait_for_health(host, acted, emit_back, notices_failures=False))
     stop_units(host, unlisted_units(before, after))
+    remove_job_stamps(host, before["units"], after["units"])
     removed = replacement.remove(number)
     if request["daemon_reload"] and (is_repeated or has_unit_files(removed)):
         reload_systemd(host)
@@ -172,7 +173,9 @@ def stop_for(
     # A program that was told to stop may have ended with SIGTERM's status: that is no failure.
     reset_failed(host, ending)
     # Of what is started next the stamp has another name: that of what it is made from now.
-    remove_stamps(host, [before[unit] for unit in acted if unit in before])
+    lasting = stamps_of_jobs(before)
+    stamped = [before[unit] for unit in acted if unit in before]
+    remove_stamps(host, [entry for entry in stamped if entry.get("completed") not in lasting])
 
 
 def unlisted_units(before: Manifest, after: Manifest) -> List[str]:

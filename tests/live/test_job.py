@@ -186,6 +186,40 @@ def test_a_rollback_does_not_run_the_old_job_again(cloud: LiveCloud) -> None:
     assert lines(cloud, "/srv/back/log") == ["one", "two"]
 
 
+def test_a_rollback_for_another_cause_runs_no_old_job_again(cloud: LiveCloud) -> None:
+    cloud.place("back", with_init(job("back", "echo one >>/out/log")))
+    cloud.skerry("apply", "--yes")
+    wait_state(cloud, "completed")
+    # The new one ends with success, and then something else fails.
+    cloud.place("back", with_init(job("back", "echo two >>/out/log")))
+    never = "{exec: {command: [/bin/busybox, 'false']}, periodSeconds: 1, failureThreshold: 5}"
+    probe = f"          startupProbe: {never}\n"
+    mounts = "          volumeMounts:"
+    cloud.place("bad", job("bad", "sleep 1000").replace(mounts, probe + mounts))
+    cloud.skerry("apply", "--yes", expect=3)
+    cloud.remove("bad")
+    cloud.place("back", with_init(job("back", "echo one >>/out/log")))
+    assert "nothing to change" in cloud.skerry("apply", "--yes").text
+    reboot(cloud)
+    assert states(cloud) == {0: "completed"}
+    assert lines(cloud, "/srv/back/log") == ["init", "one", "init", "two"]
+    # Of what is left when another one has taken its place there is one stamp.
+    cloud.place("back", with_init(job("back", "echo three >>/out/log")))
+    cloud.skerry("apply", "--yes")
+    wait_state(cloud, "completed")
+    assert lines(cloud, "/srv/back/log")[4:] == ["init", "three"]
+    assert len(cloud.ssh(NODE, "ls /var/lib/skerry/completed").text.split()) == 1
+
+
+def with_init(text: str) -> str:
+    """The job with an init container, so that its pod has a unit of its own."""
+    init = (
+        "      initContainers:\n        - {name: first, image: IMAGE, command: [/bin/busybox, sh, "
+        "-c, 'echo init >>/out/log'], volumeMounts: [{name: out, mountPath: /out}]}\n"
+    ).replace("IMAGE", BUSYBOX_IMAGE)
+    return text.replace("      containers:", init + "      containers:", 1)
+
+
 @pytest.mark.honours("JobSpec.activeDeadlineSeconds")
 def test_the_deadline_is_for_the_whole_job(cloud: LiveCloud) -> None:
     fields = ("activeDeadlineSeconds: 6", "completions: 2", "parallelism: 2", "backoffLimit: 50")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from skerry_node.condition import read_unit_state, ready_seconds, remove_stamps
+from skerry_node.condition import (
+    read_unit_state,
+    ready_seconds,
+    remove_job_stamps,
+    remove_stamps,
+    stamps_of_jobs,
+)
 from skerry_node.unit_log import is_bookkeeping, message_of
 from tests.unit.node_machine import Machine
 from tests.unit.wire_examples import unit_entry
@@ -55,3 +61,23 @@ def test_podmans_bookkeeping_is_told_from_what_a_container_says() -> None:
     assert [is_bookkeeping(one) for one in (event, supervisor, an_id)] == [True] * 3
     assert [is_bookkeeping(one) for one in (container, error, systemd)] == [False] * 3
     assert message_of(json.loads('{"MESSAGE": [195, 40]}')) == "\ufffd("
+
+
+def test_jobs_are_forgotten_when_the_other_tree_has_them_no_more(tmp_path: Path) -> None:
+    host = Machine(tmp_path).host
+    stamps = {name: f"/var/lib/skerry/completed/{name}" for name in ("same", "gone", "pod")}
+    for path in stamps.values():
+        (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path[1:]).write_text("success 0\n")
+    gone = {
+        "same": unit_entry(role="job", completed=stamps["same"]),
+        "gone": unit_entry(role="cron", completed=stamps["gone"]),
+        "gone.first": unit_entry(role="init", completed=stamps["gone"]),
+        "pod": unit_entry(completed=stamps["pod"]),
+    }
+    assert stamps_of_jobs(gone) == {stamps["same"], stamps["gone"]}
+    remove_job_stamps(host, gone, {"same": gone["same"]})
+    assert sorted(path.name for path in (tmp_path / "var/lib/skerry/completed").iterdir()) == [
+        "pod",
+        "same",
+    ]

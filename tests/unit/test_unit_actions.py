@@ -8,9 +8,11 @@ from skerry.plan.unit_actions import (
     UnitAction,
     decide_unit_action,
     has_ended,
+    job_entries,
     undo_unit_action,
 )
 from skerry_node import wire
+from tests.unit.node_machine import tree
 from tests.unit.wire_examples import unit_entry, unit_state
 
 WANTED = unit_entry()
@@ -140,3 +142,17 @@ def test_a_job_that_has_ended_is_not_brought_back(
     if ended:
         undo = undo_unit_action(UnitAction.RESTART, was_owned=True, has_ended=True)
         assert undo is UnitAction.STOP
+
+
+def test_all_units_of_a_jobs_pod_are_decided_as_the_job() -> None:
+    job = unit_entry(role="job", completed="/stamps/a", completes=True)
+    init = unit_entry(role="init", completed="/stamps/a", completes=True)
+    timer = unit_entry(role="timer")
+    other = unit_entry(role="init", completed="")
+    manifest = tree({})
+    manifest["units"] = {"a": job, "a.first": init, "t": timer, "b.first": other}
+    found = job_entries(manifest)
+    assert found == {"a": job, "a.first": {**init, "role": "job"}}
+    assert init["role"] == "init"
+    assert has_ended(found["a.first"], ENDED)
+    assert job_entries(None) == {}

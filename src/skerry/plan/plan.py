@@ -27,6 +27,7 @@ from skerry.plan.unit_actions import (
     UnitAction,
     decide_unit_action,
     has_ended,
+    job_entries,
     undo_unit_action,
 )
 from skerry_node import wire
@@ -285,9 +286,11 @@ def _plan_units(
 ) -> list[ActOnUnit]:
     active = observed["manifest"]
     owned_units = active["units"] if active else {}
+    wanted_jobs, owned_jobs = job_entries(desired), job_entries(active)
     steps: list[ActOnUnit] = []
     for name in sorted({*desired["units"], *owned_units}):
-        wanted, owned = desired["units"].get(name), owned_units.get(name)
+        wanted = wanted_jobs.get(name, desired["units"].get(name))
+        owned = owned_jobs.get(name, owned_units.get(name))
         entry = wanted or owned
         assert entry is not None
         files = {*(wanted["files"] if wanted else ()), *(owned["files"] if owned else ())}

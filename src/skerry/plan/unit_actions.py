@@ -6,6 +6,8 @@ from enum import Enum
 
 from skerry_node import wire
 
+_JOB_ROLES = ("job", "cron")
+
 
 class UnitAction(Enum):
     """What is done to a unit when a node switches to a new generation."""
@@ -33,7 +35,7 @@ def decide_unit_action(
     if wanted is None:
         return (UnitAction.STOP, "no longer wanted") if owned else (UnitAction.NONE, "")
     active = state["active"] if state else "inactive"
-    if wanted.get("role") in ("job", "cron"):
+    if wanted.get("role") in _JOB_ROLES:
         return _decide_for_job(wanted, owned, state)
     if owned is None:
         if active in ("active", "activating", "reloading"):
@@ -68,9 +70,25 @@ def undo_unit_action(action: UnitAction, *, was_owned: bool, has_ended: bool = F
     return UnitAction.NONE
 
 
+def job_entries(manifest: wire.Manifest | None) -> dict[str, wire.UnitEntry]:
+    """The units of jobs that are decided as the job's pod is, which all of its pod's are.
+
+    An init container's or a sidecar's unit shows its own role to people; its stamp is the pod's.
+    """
+    units = manifest["units"] if manifest is not None else {}
+    found = {name: entry for name, entry in units.items() if entry.get("role") in _JOB_ROLES}
+    stamps = {entry["completed"] for entry in found.values()} - {""}
+    for name, entry in units.items():
+        if name not in found and entry.get("completed") in stamps:
+            as_job = entry.copy()
+            as_job["role"] = "job"
+            found[name] = as_job
+    return found
+
+
 def has_ended(owned: wire.UnitEntry | None, state: wire.UnitState | None) -> bool:
     """Whether a pod of a job has ended, with success or after its last try."""
-    if owned is None or state is None or owned.get("role") not in ("job", "cron"):
+    if owned is None or state is None or owned.get("role") not in _JOB_ROLES:
         return False
     return state["completed"] or state["active"] == "failed"
 

@@ -142,11 +142,6 @@ finish_pod() {
     next=$(next_of "$1") && is_busy "$place" && start "$next"
     for each in $(pods_of "$place"); do [ -e "$(stamp_of "$each")" ] || return 0; done
     end_place "$place" success 0
-    if [ "$kind" = Job ]; then
-        for old in "$stamps/$prefix".[0-9]*@*; do
-            case $old in *@"$digest") ;; *) rm -f "$old" ;; esac
-        done
-    fi
 }
 
 # A container of pod $1 has ended; $2 is its name in a pod of several.
