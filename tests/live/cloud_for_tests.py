@@ -106,6 +106,16 @@ class LiveCloud:
         words += ("-o", "LogLevel=ERROR")
         return run(Command((*words, f"root@{self.addresses[node]}", remote)), check=check)
 
+    def containers(self, node: str) -> list[str]:
+        """The names of the node's running containers, as Podman says.
+
+        Podman tells systemd that a container runs before it notes that itself, and without ``-a``
+        it picks from its notes without waiting for who is writing them: on a busy machine it
+        leaves out containers that run. With ``-a`` it asks for the state of each, in turn.
+        """
+        told = self.ssh(node, "podman ps -a --format '{{.Names}} {{.State}}'").text.splitlines()
+        return [line.split()[0] for line in told if line.split()[-1] == "running"]
+
     def write_cloud(self) -> None:
         """Writes ``cloud.yaml`` with the placements under the nodes."""
         places = "".join(f"  {name}: {place}\n" for name, place in self.places.items())

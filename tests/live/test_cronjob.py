@@ -137,8 +137,7 @@ def test_runs_that_overlap(cloud: LiveCloud) -> None:
         wait_until(lambda: lines(cloud, name) == ["begun", "begun"], 60, "the second")  # noqa: B023
     log = cloud.ssh(NODE, "journalctl -q -o cat -u skerry-forbid.cron.service").text
     assert "left out: the run before goes on (concurrencyPolicy Forbid)" in log
-    names = cloud.ssh(NODE, "podman ps --format '{{.Names}}'").text.split()
-    assert sorted(names) == [
+    assert sorted(cloud.containers(NODE)) == [
         "skerry-allow.0", "skerry-allow.1", "skerry-forbid.0", "skerry-replace.0",
     ]  # fmt: skip
     # A change is for the next runs; these go on.

@@ -82,8 +82,7 @@ def replicas(cloud: LiveCloud) -> list[tuple[str, int, str, str]]:
 
 def containers(cloud: LiveCloud) -> dict[str, str]:
     """The names of the running containers, with their nodes."""
-    command = "podman ps --format '{{.Names}}'"
-    return {name: node for node in NODES for name in cloud.ssh(node, command).text.split()}
+    return {name: node for node in NODES for name in cloud.containers(node)}
 
 
 def reboot(cloud: LiveCloud, node: str) -> None:
@@ -107,7 +106,7 @@ def test_a_daemon_set_is_on_every_node(cloud: LiveCloud) -> None:
     cloud.skerry("apply", "--yes")
     assert [row[0] for row in replicas(cloud)] == ["alpha", "beta"]
     for node in NODES:
-        assert len(cloud.ssh(node, "podman ps -q").text.split()) == 1
+        assert len(cloud.containers(node)) == 1
     labels = "podman inspect --format '{{.Config.Labels.tier}}' $(podman ps -q)"
     assert cloud.ssh("beta", labels).text == "node"
     # What the selector does not mean is refused, with the place.

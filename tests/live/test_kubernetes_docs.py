@@ -66,7 +66,7 @@ def containers_of(cloud: LiveCloud, workload: str) -> list[tuple[str, str]]:
     return [
         (node, name)
         for node in cloud.addresses
-        for name in cloud.ssh(node, "podman ps --format '{{.Names}}'").text.split()
+        for name in cloud.containers(node)
         if f"{workload}." in name and not name.endswith(("-infra", ".infra"))
     ]
 

@@ -60,7 +60,7 @@ def where(cloud: LiveCloud) -> dict[str, Counter[str]]:
     """How many containers of each workload run on which node, as Podman says."""
     found: dict[str, Counter[str]] = {}
     for node in LABELS:
-        for name in cloud.ssh(node, "podman ps --format '{{.Names}}'").text.split():
+        for name in cloud.containers(node):
             workload = name.removeprefix("skerry-").partition(".")[0]
             found.setdefault(workload, Counter())[node] += 1
     return found
