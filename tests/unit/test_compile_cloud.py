@@ -17,7 +17,7 @@ import pytest
 from skerry.compile.claims import NodeClaims
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, ResolvedImage
-from skerry.compile.place_cloud import place_cloud
+from skerry.compile.placement.place_cloud import place_cloud
 from skerry.compile.runtimes.mounts import needed_kernel
 from skerry.compile.runtimes.pod import emit_pod, needed_podman
 from skerry.compile.runtimes.sources import Instance, Sources

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skerry.compile.cramped import find_cramped
 from skerry.compile.lock import Lock
-from skerry.compile.place_cloud import place_cloud
+from skerry.compile.placement.place_cloud import place_cloud
+from skerry.compile.rolling.cramped import find_cramped
 from skerry.load.cloud import load_cloud
 from tests.unit.test_load_problems import write_folder
 

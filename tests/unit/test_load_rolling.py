@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skerry.compile.strategy import amount_of, strategy_of
+from skerry.compile.rolling.strategy import amount_of, strategy_of
 from skerry.load.cloud import load_cloud
 from tests.unit.test_load_problems import problems_of, write_folder
 

@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skerry.compile.ordinals import place_ordinals
-from skerry.compile.place import place_replicas
+from skerry.compile.placement.ordinals import place_ordinals
+from skerry.compile.placement.place import place_replicas
 
 NODES = [f"node{number}" for number in range(12)]
 examples = settings(max_examples=100, deadline=None)

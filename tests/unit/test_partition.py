@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skerry.compile.strategy import Strategy
+from skerry.compile.rolling.strategy import Strategy
 from skerry.plan.partition import keep_partition
 from skerry_node import wire
 from tests.unit.wire_examples import file_entry, manifest, observed, unit_entry

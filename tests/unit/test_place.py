@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skerry.compile.place import place_replicas
+from skerry.compile.placement.place import place_replicas
 
 # No deadline: the machine may be busy.
 examples = settings(max_examples=60, deadline=None)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skerry.compile.lock import Lock, NodeFacts
-from skerry.compile.memory import pod_memory
-from skerry.compile.place_cloud import Placements, place_cloud
+from skerry.compile.placement.memory import pod_memory
+from skerry.compile.placement.place_cloud import Placements, place_cloud
 from skerry.model.cloud import Cloud, Node, Placement, Workload
 from skerry.model.deployment import Deployment
 

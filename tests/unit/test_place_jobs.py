@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from skerry.compile.lock import Lock
-from skerry.compile.place_cloud import Placements, place_cloud
+from skerry.compile.placement.place_cloud import Placements, place_cloud
 from skerry.model.cloud import Cloud, Node, Placement, Workload
 from skerry.model.job import Job
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from skerry.compile.candidates import fit_node, node_labels
 from skerry.compile.lock import Lock, NodeFacts
-from skerry.compile.memory import pod_memory
-from skerry.compile.place_cloud import Placements, place_cloud
+from skerry.compile.placement.candidates import fit_node, node_labels
+from skerry.compile.placement.memory import pod_memory
+from skerry.compile.placement.place_cloud import Placements, place_cloud
 from skerry.model.claim import PersistentVolumeClaim
 from skerry.model.cloud import Cloud, Node, Placement, Workload, WorkloadManifest
 from skerry.model.daemonset import DaemonSet

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skerry.compile.strategy import Strategy
+from skerry.compile.rolling.strategy import Strategy
 from skerry.plan.plan import Plan, plan_node
 from skerry.plan.roll import limit_roll, plan_roll
 from skerry.plan.steps import ActOnUnit

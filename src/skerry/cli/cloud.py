@@ -11,7 +11,7 @@ import msgspec
 
 from skerry.cli.main import Settings
 from skerry.compile.lock import Lock, ResolvedImage
-from skerry.compile.place_cloud import Placements
+from skerry.compile.placement.place_cloud import Placements
 from skerry.compile.secrets import KnownSecrets
 from skerry.compile.tree import Tree
 from skerry.edge.ssh import CONNECT_TIMEOUT, Link
@@ -39,7 +39,7 @@ class OpenCloud:
     def placements(self) -> Placements:
         """Where everything runs; what had to be allocated for it is in the lock from then on."""
         if self._placements is None:
-            from skerry.compile.place_cloud import place_cloud
+            from skerry.compile.placement.place_cloud import place_cloud
             from skerry.compile.services import with_node_ports
 
             self.lock = with_node_ports(self.cloud, self.lock)

@@ -12,7 +12,7 @@ from skerry_node import wire
 
 def desired_manifest(opened: OpenCloud, name: str, observed: wire.Observed) -> wire.Manifest:
     """The manifest that a node is switched to."""
-    from skerry.compile.strategy import compile_strategies
+    from skerry.compile.rolling.strategy import compile_strategies
     from skerry.plan.partition import keep_partition
 
     strategies = compile_strategies(opened.cloud, {})

@@ -132,7 +132,7 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
 
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
     plan = add_moves(plan, opened, observed)
-    from skerry.compile.cramped import find_cramped
+    from skerry.compile.rolling.cramped import find_cramped
 
     cramped = find_cramped(opened.cloud, opened.lock, opened.placements) if plan.changed else {}
     return order_plan(opened, plan, desired, observed, cramped)
@@ -148,7 +148,7 @@ def order_plan(
     """The plan with its roll: which nodes follow which, and what follows what on each."""
     if not plan.changed:
         return plan
-    from skerry.compile.strategy import compile_strategies
+    from skerry.compile.rolling.strategy import compile_strategies
     from skerry.plan.roll import count_replicas, plan_roll
 
     seen = {name: one for name, one in observed.items() if not isinstance(one, NodeError)}

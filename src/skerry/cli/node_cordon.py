@@ -85,7 +85,7 @@ def find_staying(opened: OpenCloud, name: str) -> dict[str, str]:
     """What cannot leave the node though it should, and why."""
     import msgspec
 
-    from skerry.compile.place_cloud import place_cloud
+    from skerry.compile.placement.place_cloud import place_cloud
     from skerry.model.job import Job
 
     empty = msgspec.structs.replace(opened.cloud.nodes[name], cordon=())

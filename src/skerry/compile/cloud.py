@@ -8,8 +8,9 @@ import msgspec
 
 from skerry.compile.claims import NodeClaims
 from skerry.compile.lock import Lock
-from skerry.compile.place_cloud import Placements, place_cloud
-from skerry.compile.revision import revision_of, set_pace
+from skerry.compile.placement.place_cloud import Placements, place_cloud
+from skerry.compile.rolling.revision import revision_of, set_pace
+from skerry.compile.rolling.strategy import why_not_beside
 from skerry.compile.runtimes.environment import has_node_fields
 from skerry.compile.runtimes.init import needed_systemd
 from skerry.compile.runtimes.kind import emit_kind, needed_for_kind
@@ -20,7 +21,6 @@ from skerry.compile.runtimes.sources import Emitted, Instance, Sources
 from skerry.compile.runtimes.stateful import replica_workload
 from skerry.compile.secrets import KnownSecrets
 from skerry.compile.services import with_node_ports
-from skerry.compile.strategy import why_not_beside
 from skerry.compile.tree import Needs, Tree
 from skerry.errors import CloudInvalid, Problem
 from skerry.model.cloud import Cloud, Workload

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from skerry.compile.names import any_revision, has_revision, without_revision
+from skerry.compile.rolling.names import any_revision, has_revision, without_revision
 from skerry_node import wire
 
 _FIELDS = (

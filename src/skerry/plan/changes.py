@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from skerry.compile.names import has_revision
-from skerry.compile.revision import LASTING
+from skerry.compile.rolling.names import has_revision
+from skerry.compile.rolling.revision import LASTING
 from skerry.plan.plan import NodePlan
 from skerry.plan.steps import ActOnUnit
 from skerry.plan.unit_actions import UnitAction

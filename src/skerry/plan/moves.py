@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from skerry.compile.place_cloud import Placements
+from skerry.compile.placement.place_cloud import Placements
 from skerry.model.cloud import Workload
 from skerry_node import wire
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skerry.compile.strategy import Strategy
+from skerry.compile.rolling.strategy import Strategy
 from skerry_node import wire
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from skerry.compile.held import Held
 from skerry.compile.lock import ResolvedImage
-from skerry.compile.names import renamed, without_revision
+from skerry.compile.placement.held import Held
+from skerry.compile.rolling.names import renamed, without_revision
 from skerry.compile.tree import Needs
 from skerry.plan.lacks import plan_lacks
 from skerry.plan.moves import Move

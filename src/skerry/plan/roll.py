@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from skerry.compile.strategy import DEFAULT_SHARE, Strategy, amount_of
+from skerry.compile.rolling.strategy import DEFAULT_SHARE, Strategy, amount_of
 from skerry.plan.changes import Change, changes_of
 from skerry.plan.plan import Plan, Roll, Rolled
 from skerry.plan.stages import stage_changes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from skerry.compile.strategy import Strategy
+from skerry.compile.rolling.strategy import Strategy
 from skerry.plan.changes import Change
 from skerry.plan.plan import NodePlan
 from skerry.plan.steps import ActOnUnit

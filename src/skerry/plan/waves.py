@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from skerry.compile.strategy import Strategy
+from skerry.compile.rolling.strategy import Strategy
 from skerry.plan.changes import Change
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from skerry.compile.candidates import Fit
-from skerry.compile.held import Held
 from skerry.compile.lock import Lock
-from skerry.compile.placing import Placing, Where
-from skerry.compile.volume_claims import claims_of_ordinal, shared_claims, storage_of
+from skerry.compile.placement.candidates import Fit
+from skerry.compile.placement.held import Held
+from skerry.compile.placement.placing import Placing, Where
+from skerry.compile.placement.volume_claims import claims_of_ordinal, shared_claims, storage_of
 from skerry.errors import Problem
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.daemonset import DaemonSet

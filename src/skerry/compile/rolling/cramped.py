@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from skerry.compile.lock import Lock
-from skerry.compile.memory import node_room, pod_memory
-from skerry.compile.place_cloud import Placements
-from skerry.compile.strategy import why_not_beside
+from skerry.compile.placement.memory import node_room, pod_memory
+from skerry.compile.placement.place_cloud import Placements
+from skerry.compile.rolling.strategy import why_not_beside
 from skerry.model.cloud import Cloud
 
 # Per node, the workloads of which the new cannot run beside the old, and why.

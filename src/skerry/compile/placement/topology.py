@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from skerry.compile.candidates import HOST_LABELS
+from skerry.compile.placement.candidates import HOST_LABELS
 
 MISSING = 1_000_000
 """What a place that a node does not have counts for in a rule that may be broken."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from skerry.compile.candidates import node_labels
 from skerry.compile.lock import Lock
-from skerry.compile.memory import Room, node_room, pod_memory
+from skerry.compile.placement.candidates import node_labels
+from skerry.compile.placement.memory import Room, node_room, pod_memory
+from skerry.compile.placement.topology import Rule
 from skerry.compile.services import node_port_of
-from skerry.compile.topology import Rule
 from skerry.model.address import has_overlap
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.matching import matches_labels

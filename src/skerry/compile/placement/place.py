@@ -17,8 +17,8 @@ from typing import Protocol
 
 import msgspec
 
-from skerry.compile.candidates import PLAIN_FIT, Fit
-from skerry.compile.topology import Rule
+from skerry.compile.placement.candidates import PLAIN_FIT, Fit
+from skerry.compile.placement.topology import Rule
 
 Rank = bytes
 

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from skerry.compile.names import LENGTH
+from skerry.compile.rolling.names import LENGTH
 from skerry.compile.runtimes.probes import PROGRAM_FILE
 from skerry.compile.runtimes.sources import Emitted
 from skerry.model.cloud import Workload

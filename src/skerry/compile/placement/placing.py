@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from skerry.compile.board import Ask, Board
-from skerry.compile.candidates import PLAIN_FIT, Fit, fit_node, has_needs, has_wishes
-from skerry.compile.held import Held
 from skerry.compile.lock import Lock
-from skerry.compile.memory import pod_memory
-from skerry.compile.ordinals import place_ordinals
-from skerry.compile.place import Choice, choose_nodes
-from skerry.compile.topology import Rule
-from skerry.compile.volume_claims import claims_of_ordinal, shared_claims, storage_of
+from skerry.compile.placement.board import Ask, Board
+from skerry.compile.placement.candidates import PLAIN_FIT, Fit, fit_node, has_needs, has_wishes
+from skerry.compile.placement.held import Held
+from skerry.compile.placement.memory import pod_memory
+from skerry.compile.placement.ordinals import place_ordinals
+from skerry.compile.placement.place import Choice, choose_nodes
+from skerry.compile.placement.topology import Rule
+from skerry.compile.placement.volume_claims import claims_of_ordinal, shared_claims, storage_of
 from skerry.errors import Problem
 from skerry.model.cloud import Cloud, Workload
 from skerry.model.daemonset import DaemonSet
