@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kubernetes_schema import text_faults
+from tests.live.lab_harness import LIST_RUNNING
 
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab
@@ -107,14 +108,8 @@ class LiveCloud:
         return run(Command((*words, f"root@{self.addresses[node]}", remote)), check=check)
 
     def containers(self, node: str) -> list[str]:
-        """The names of the node's running containers, as Podman says.
-
-        Podman tells systemd that a container runs before it notes that itself, and without ``-a``
-        it picks from its notes without waiting for who is writing them: on a busy machine it
-        leaves out containers that run. With ``-a`` it asks for the state of each, in turn.
-        """
-        told = self.ssh(node, "podman ps -a --format '{{.Names}} {{.State}}'").text.splitlines()
-        return [line.split()[0] for line in told if line.split()[-1] == "running"]
+        """The names of the node's running containers, as Podman says."""
+        return self.ssh(node, f"{LIST_RUNNING} --format '{{{{.Names}}}}'").text.split()
 
     def write_cloud(self) -> None:
         """Writes ``cloud.yaml`` with the placements under the nodes."""

@@ -18,6 +18,9 @@ from skerry.lab.network import open_socket
 
 Result = TypeVar("Result")
 
+LIST_RUNNING = "podman ps -a --filter status=running"
+"""The running containers. Without ``-a`` Podman picks from its notes without waiting for who is
+writing them, and leaves out containers that have just begun."""
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a condition."""
 

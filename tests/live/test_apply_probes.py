@@ -76,7 +76,8 @@ def state(cloud: LiveCloud) -> str:
 
 def container(cloud: LiveCloud) -> str:
     """The name of the running container."""
-    return cloud.ssh("alpha", "podman ps --format '{{.Names}}' --filter name=skerry-web").text
+    (name,) = [one for one in cloud.containers("alpha") if "skerry-web" in one]
+    return name
 
 
 def test_apply_waits_until_the_pod_is_ready_and_status_shows_when_it_is_not(

@@ -9,7 +9,7 @@ import pytest
 from tests.live.cloud_fixtures import make_live_cloud
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
-from tests.live.lab_harness import wait_until
+from tests.live.lab_harness import LIST_RUNNING, wait_until
 
 from skerry.lab import Lab
 
@@ -107,7 +107,7 @@ def test_a_daemon_set_is_on_every_node(cloud: LiveCloud) -> None:
     assert [row[0] for row in replicas(cloud)] == ["alpha", "beta"]
     for node in NODES:
         assert len(cloud.containers(node)) == 1
-    labels = "podman inspect --format '{{.Config.Labels.tier}}' $(podman ps -q)"
+    labels = f"podman inspect --format '{{{{.Config.Labels.tier}}}}' $({LIST_RUNNING} -q)"
     assert cloud.ssh("beta", labels).text == "node"
     # What the selector does not mean is refused, with the place.
     cloud.place("watch", manifest.replace("values: [node, cloud]", "values: [cloud]"))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
-from tests.live.lab_harness import wait_until
+from tests.live.lab_harness import LIST_RUNNING, wait_until
 
 from skerry.edge.run import Command, run
 
@@ -96,7 +96,8 @@ def test_the_deployment_answers_in_all_three_replicas(documented: LiveCloud) -> 
         for key, value in manifest["spec"]["selector"]["matchLabels"].items()
     )
     for node, container in found:
-        names = documented.ssh(node, f"podman ps {selected} --format '{{{{.Names}}}}'").text
+        listing = f"{LIST_RUNNING} {selected} --format '{{{{.Names}}}}'"
+        names = documented.ssh(node, listing).text
         assert container in names.split(), "the selector's labels are those of the replicas"
     for node, container in found:
         asked = documented.ssh(node, f"podman exec {container} bash -c {shlex.quote(ASK)}")

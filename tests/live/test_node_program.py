@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
-from tests.live.lab_harness import wait_until
+from tests.live.lab_harness import LIST_RUNNING, wait_until
 from tests.live.node_operator import (
     Aside,
     Operator,
@@ -393,7 +393,8 @@ def test_image_and_a_quadlet_pod_with_a_volume_of_its_own(operator: Operator) ->
     names = operator.shell("podman image ls --format '{{.Repository}}'").text
     assert names == BUSYBOX_IMAGE
     operator.run(tree("one"), "skerry-web.service")
-    assert operator.shell("podman ps --format '{{.Names}}'").text == "skerry-web"
+    listing = f"{LIST_RUNNING} --format '{{{{.Names}}}}'"
+    assert operator.shell(listing).text == "skerry-web"
     # With the old volume still there the new container would end with 4.
     restart = actions("restart", "skerry-web.service")
     result = operator.activate(tree("two"), restart, restart)

@@ -53,7 +53,7 @@ def homes(cloud: LiveCloud, workload: str) -> list[str]:
     for node in cloud.lab.nodes:
         if str(node.state()) != "running":
             continue
-        names = cloud.ssh(node.name, "podman ps --format '{{.Names}}'").text.split()
+        names = cloud.containers(node.name)
         found += [node.name for name in names if name.startswith(f"skerry-{workload}.")]
     return sorted(found)
 

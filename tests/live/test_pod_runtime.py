@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from tests.live.lab_harness import wait_until
+from tests.live.lab_harness import LIST_RUNNING, wait_until
 from tests.live.pod_node import PAGE, PodNode
 
 from skerry.compile.tree import File
@@ -121,7 +121,8 @@ def wait_restarts(node: PodNode, unit: str, least: int) -> None:
 )
 def test_one_container_serves_its_config_map(running: PodNode) -> None:
     wait_until(lambda: running.fetch(8081) == "hello", 20, "the page")
-    assert "skerry-web.0" in running.ssh("podman ps --format '{{.Names}}'").text.split()
+    listing = f"{LIST_RUNNING} --format '{{{{.Names}}}}'"
+    assert "skerry-web.0" in running.ssh(listing).text.split()
     label = "podman inspect skerry-web.0 --format '{{json .Config.Labels}}'"
     labels = json.loads(running.ssh(label).text)
     assert labels["skerry.workload"] == "web"

@@ -118,7 +118,7 @@ def test_every_use_of_a_secret(secret_cloud: LiveCloud, tmp_path: Path) -> None:
     cloud.skerry("apply", "--yes")
 
     def main(script: str, container: str = "main") -> str:
-        found = cloud.ssh("alpha", "podman ps --format '{{.Names}}'").text.split()
+        found = cloud.containers("alpha")
         (name,) = [one for one in found if one.endswith(f".{container}")]
         return cloud.ssh("alpha", f"podman exec {name} sh -c '{script}'").stdout.decode()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.live.cloud_for_tests import LiveCloud, httpd
 from tests.live.images_for_tests import BUSYBOX_IMAGE
-from tests.live.lab_harness import wait_until
+from tests.live.lab_harness import LIST_RUNNING, wait_until
 from tests.live.secret_search import PODMANS, Marker, Search, is_for_root_alone
 
 from skerry.edge.paths import cache_folder
@@ -81,7 +81,7 @@ def place_database_user(
 
 def within(cloud: LiveCloud, script: str, *, node: str = "alpha", word: str = "blog") -> str:
     """What a shell command prints in the one container of a workload."""
-    pick = f"podman ps --filter label=skerry.workload={word} --format '{{{{.Names}}}}'"
+    pick = f"{LIST_RUNNING} --filter label=skerry.workload={word} --format '{{{{.Names}}}}'"
     return cloud.ssh(node, f"podman exec $({pick} | head -n 1) sh -c '{script}'").text
 
 
@@ -92,7 +92,8 @@ def podman_secrets(cloud: LiveCloud, node: str = "alpha") -> list[str]:
 
 def starts(cloud: LiveCloud, node: str = "alpha") -> dict[str, str]:
     """The containers by workload, another one after each restart."""
-    words = "podman ps --no-trunc --format '{{index .Labels \"skerry.workload\"}} {{.ID}}'"
+    shown = '{{index .Labels "skerry.workload"}} {{.ID}}'
+    words = f"{LIST_RUNNING} --no-trunc --format '{shown}'"
     return dict(line.split() for line in cloud.ssh(node, words).text.splitlines())
 
 
