@@ -1,13 +1,15 @@
-"""For all tests: how hypothesis runs on a busy machine, and in CI."""
+"""For all tests: how hypothesis runs on a busy machine, and in CI; options of our own."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.seen import HAS_FAILED, OPTION
 
 # Examples share two cores with lab nodes that boot: how long one takes says nothing. In CI the
 # examples are the same in every run; new ones are tried wherever people work.
@@ -18,6 +20,24 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("skerry")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What is not there without this file: the recordings of what a person sees of a fault."""
+    parser.addoption(
+        OPTION, action="store_true", help="record what the fixture `seen` is given (tests/seen.py)"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Notes on the test whether it has failed: fixtures are taken down knowing it."""
+    report = yield
+    if report.failed:
+        item.stash[HAS_FAILED] = True
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools.docs import commands_page, errors_page, json_pages, kubernetes_page, manifests_page  # noqa: E402
+from tools.docs import (  # noqa: E402
+    commands_page,
+    errors_page,
+    faults_page,
+    json_pages,
+    kubernetes_page,
+    manifests_page,
+)
 
 NOTE = "<!-- Written by tools/make_docs.py (`make docs`); do not edit. -->\n\n"
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page.render_page,
     "errors.md": errors_page.render_page,
+    "faults.md": faults_page.render_page,
     "kubernetes.md": kubernetes_page.render_page,
     "manifests.md": manifests_page.render_page,
     **json_pages.PAGES,

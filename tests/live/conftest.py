@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from tests.live.cloud_fixtures import cloud, live_cloud
+from tests.seen import seen
 
 from skerry.lab import Lab, State
 
-__all__ = ["cloud", "live_cloud"]
+__all__ = ["cloud", "live_cloud", "seen"]
 
 HERE = Path(__file__).parent
 
