@@ -27,6 +27,8 @@ STATE_FOLDER = "/var/lib/skerry"
 LINE_LIMIT = 64 * 1024 * 1024
 # Exit status of the remote command when this version of the node program is not on the node.
 PROGRAM_MISSING = 96
+# The same when the node's Python has no module to unpack the program with.
+UNPACKER_MISSING = 95
 PYTHON_MISSING = 97
 PYTHON_TOO_OLD = 98
 # The end of a log that is shown for a failed unit, in lines.

@@ -22,6 +22,7 @@ from skerry_node.basics import PROTOCOL as PROTOCOL
 from skerry_node.basics import PYTHON_MISSING as PYTHON_MISSING
 from skerry_node.basics import PYTHON_TOO_OLD as PYTHON_TOO_OLD
 from skerry_node.basics import STATE_FOLDER as STATE_FOLDER
+from skerry_node.basics import UNPACKER_MISSING as UNPACKER_MISSING
 from skerry_node.basics import digest_of as digest_of
 from skerry_node.basics import dump as dump
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -17,7 +19,10 @@ import pytest
 from skerry.edge import program
 from skerry_node import wire
 from skerry_node.install import KEPT, remove_old
+from tests.unit.sources import SOURCE
 
+# In bytes. What is needed by few commands can be sent apart when this is reached.
+SIZE_LIMIT = 40_000
 PING = wire.dump({"protocol": 1, "op": "ping", "args": {}, "streams": []}) + b"\n"
 SHELLS = [name for name in ("sh", "bash", "dash", "busybox", "fish", "tcsh") if shutil.which(name)]
 
@@ -40,17 +45,56 @@ def install(folder: Path, content: bytes | None = None) -> subprocess.CompletedP
     return run(command, program.build() if content is None else content)
 
 
-def test_same_sources_give_the_same_bytes() -> None:
-    first = program.build()
-    program.build.cache_clear()
-    assert program.build() == first
-    with zipfile.ZipFile(io.BytesIO(first)) as archive:
-        names = archive.namelist()
-        assert names == sorted(names)
-        assert "skerry_node/__main__.py" in names
+def names_in(content: bytes) -> list[str]:
+    """The files of a packed archive, in their order."""
+    with zipfile.ZipFile(io.BytesIO(bz2.decompress(content))) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        return archive.namelist()
+
+
+def test_program_is_small() -> None:
     # Sent once per node and version, maybe over a slow line.
-    assert len(first) < 100_000
+    assert len(program.build()) < SIZE_LIMIT
+    names = names_in(program.build())
+    assert names == sorted(names)
+    assert "skerry_node/__main__.py" in names
+    assert "skerry_node/wire.py" not in names
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_same_sources_give_the_same_bytes(tmp_path: Path, seed: str) -> None:
+    # Copies of another age, made in another order, under another hash seed.
+    for package in ("skerry_node", "skerry"):
+        sources = sorted((SOURCE / package).rglob("*.py"), reverse=seed != "0")
+        for age, path in enumerate(sources):
+            copy = tmp_path / path.relative_to(SOURCE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+            os.utime(copy, (age * 1000, age * 1000))
+    words = "import sys; from skerry.edge import program; sys.stdout.buffer.write(program.build())"
+    built = subprocess.run(
+        (sys.executable, "-B", "-c", words),
+        env={"PYTHONPATH": str(tmp_path), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    )
+    assert built.stdout == program.build()
+
+
+def test_version_is_of_the_sources_and_of_what_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version() -> str:
+        program.digest.cache_clear()
+        return program.digest()
+
+    before = version()
+    changed = tmp_path / "condense.py"
+    changed.write_text("another")
+    monkeypatch.setattr(program, "_CONDENSER", changed)
+    assert version() != before
+    monkeypatch.undo()
+    assert version() == before
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -64,7 +108,7 @@ def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
     assert json.loads(answered.stdout)["event"] == "result"
     folder = tmp_path / "program" / program.digest()
     assert list(folder.glob("skerry_node/__pycache__/observe.*.pyc"))
-    assert stat.S_IMODE((folder / "skerry_node/wire.py").stat().st_mode) == 0o644
+    assert stat.S_IMODE((folder / "skerry_node/units.py").stat().st_mode) == 0o644
     assert stat.S_IMODE((folder / "skerry_node").stat().st_mode) == 0o755
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
     assert [path.name for path in (tmp_path / "program").iterdir()] == [program.digest()]
@@ -73,19 +117,34 @@ def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
 
 
 def test_damaged_program_is_not_installed(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(buffer, "w") as archive,
-        zipfile.ZipFile(io.BytesIO(program.build())) as whole,
-    ):
-        for name in whole.namelist():
-            content = whole.read(name)
-            archive.writestr(name, content + b"#" if name.endswith("wire.py") else content)
-    finished = install(tmp_path, buffer.getvalue())
-    assert finished.returncode == 1
-    assert b"arrived damaged" in finished.stderr
-    assert list((tmp_path / "program").iterdir()) == []
+    whole = bz2.decompress(program.build())
+    for damaged in (whole + b"#", whole.replace(b"/var/lib", b"/var/bil")):
+        finished = install(tmp_path, bz2.compress(damaged))
+        assert finished.returncode == 1
+        assert b"arrived damaged" in finished.stderr
     assert install(tmp_path, program.build()[:1000]).returncode == 1
+    assert list((tmp_path / "program").iterdir()) == []
+
+
+def test_node_that_cannot_unpack_the_program_says_so(tmp_path: Path) -> None:
+    command = here(program.install_command(program.digest()), tmp_path)
+    finished = run(command.replace('"_bz2"', '"_bz3"'), program.build())
+    assert finished.returncode == wire.UNPACKER_MISSING
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_traceback_of_a_node_is_that_of_the_sources(tmp_path: Path) -> None:
+    assert install(tmp_path).returncode == 0
+    command = here(program.remote_command(program.digest()), tmp_path)
+    asked = wire.dump({"protocol": 1, "op": "renew", "args": {}, "streams": []}) + b"\n"
+    answer = json.loads(run(command, asked).stdout)
+    assert answer["id"] == "bug"
+    frames = re.findall(r'/skerry_node/(\w+\.py)", line (\d+), in (\w+)\n +(.+)', answer["detail"])
+    assert frames[-1][2] == "run_renew"
+    for file, line, _, text in frames:
+        assert (SOURCE / "skerry_node" / file).read_text().splitlines()[
+            int(line) - 1
+        ].strip() == text
 
 
 def test_old_versions_go_but_the_last_stays(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from skerry.errors import AccessRefused, NodeProgramFailed
 _RUN = (
     "umask 077; d=$(mktemp -d) || exit 1; trap 'rm -rf \"$d\"' EXIT; "
     "trap 'exit 129' HUP INT TERM; "
-    'head -c {size} > "$d/program.zip" || exit 1; '
+    'head -c {size} | {python} -I -S -B -c "import bz2, sys; '
+    'sys.stdout.buffer.write(bz2.decompress(sys.stdin.buffer.read()))" '
+    '>"$d/program.zip" || exit 1; '
     '{python} -I -S -B -c "import sys; sys.path.insert(0, sys.argv[1]); '
     'from skerry_node.__main__ import main; sys.exit(main())" "$d/program.zip"'
 )

@@ -40,7 +40,7 @@ echo "disk=$(df -Pk /var 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9
 for m in apt-get dnf; do command -v $m >/dev/null 2>&1 && echo "manager=$m"; done
 for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
   command -v $p >/dev/null 2>&1 || continue
-  v=$($p -I -S -c 'import sys, json, shutil, subprocess, hashlib
+  v=$($p -I -S -c 'import sys, json, shutil, subprocess, hashlib, bz2
 print("%d.%d" % sys.version_info[:2])' 2>/dev/null) && echo "python=$p $v"
 done
 echo "podman=$(podman --version 2>/dev/null | sed 's/^podman version //')"

@@ -215,6 +215,8 @@ def _install(link: Link) -> None:
     finished = run_remote(
         link, program.install_command(program.digest()), input=program.build(), timeout=60
     )
+    if finished.status in (wire.PYTHON_MISSING, wire.PYTHON_TOO_OLD, wire.UNPACKER_MISSING):
+        raise _explained(link, "install", finished.status, finished.stderr)
     if finished.status != 0:
         raise NodeProgramFailed(
             link.node,
@@ -231,6 +233,9 @@ def _explained(link: Link, op: str, status: int, stderr: bytes) -> NodeError:
         return NodeProgramFailed(link.node, "there is no python3 on the node", hint=bootstrap)
     if status == wire.PYTHON_TOO_OLD:
         return NodeProgramFailed(link.node, "python3 on the node is older than 3.9", hint=bootstrap)
+    if status == wire.UNPACKER_MISSING:
+        words = "python3 on the node has no module bz2, which Debian and others have in python3"
+        return NodeProgramFailed(link.node, words, hint=bootstrap)
     if "sudo" in words:
         return NodeProgramFailed(
             link.node, "sudo on the node asks for a password", hint=bootstrap, detail=words

@@ -1,4 +1,8 @@
-"""The node program as one archive: the same bytes for the same sources, put on a node at need."""
+"""The node program as one archive: the same bytes for the same sources, put on a node at need.
+
+The archive is a zip file of the condensed sources. It holds them as they are and is compressed as
+a whole for the way (bzip2): packed one by one, small files take twice as much.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import hashlib
 import io
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from skerry_node import wire
 
 FOLDER = f"{wire.STATE_FOLDER}/program"
 _SOURCES = Path(wire.__file__).parent
+# What they are made into on the way is a part of the version.
+_CONDENSER = Path(__file__).with_name("condense.py")
 # RHEL 8 calls its 3.6 python3, and has later ones beside it under their own names.
 _OTHER_PYTHONS = tuple(f"/usr/bin/python3.{minor}" for minor in (13, 12, 11, 10, 9))
 _PYTHONS = " ".join(("/usr/bin/python3", "/usr/local/bin/python3", *_OTHER_PYTHONS))
@@ -36,25 +43,20 @@ _RUN = (
     "from skerry_node.__main__ import main;os._exit(main())"
 )
 _INSTALL = (
-    _NEW_ENOUGH + "os.umask(63);d=sys.argv[1];os.makedirs(d,exist_ok=True);"
-    'f=path.join(d,".%d.zip"%os.getpid());open(f,"wb").write(sys.stdin.buffer.read());'
-    "sys.path.insert(0,f);from skerry_node.install import main;sys.exit(main(f,sys.argv[2]))"
+    _NEW_ENOUGH + "import importlib.util as u;"
+    f'u.find_spec("_bz2") or os._exit({wire.UNPACKER_MISSING});import bz2;'
+    "c=bz2.decompress(sys.stdin.buffer.read());"
+    "os.umask(63);d=sys.argv[1];os.makedirs(d,exist_ok=True);"
+    'f=path.join(d,".%d.zip"%os.getpid());open(f,"wb").write(c);sys.path.insert(0,f);'
+    "from skerry_node.install import main;sys.exit(main(f,*sys.argv[2:]))"
 )
+_packing = Lock()
 
 
-@cache
 def build() -> bytes:
-    """The archive. Names are sorted and times are fixed, so equal sources give equal bytes."""
-    import zipfile
-
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in sorted(_sources().items()):
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
-    return buffer.getvalue()
+    """The archive as it is sent: packed. Equal sources give equal bytes, on any machine."""
+    with _packing:
+        return _build()[0]
 
 
 @cache
@@ -62,10 +64,10 @@ def digest() -> str:
     """The program's version, 32 hexadecimal digits: a digest of its sources.
 
     Of the sources and not of the archive: it is needed by every exchange, the archive once per
-    node. The node computes it again from what it unpacked.
+    node.
     """
     found = hashlib.sha256()
-    for name, content in sorted(_sources().items()):
+    for name, content in sorted({**_sources(), "": _CONDENSER.read_bytes()}.items()):
         found.update(b"%s\0%d\0" % (name.encode(), len(content)))
         found.update(content)
     return found.hexdigest()[:32]
@@ -80,8 +82,34 @@ def remote_command(version: str) -> str:
 
 
 def install_command(version: str) -> str:
-    """The shell command that reads the archive from its standard input and installs it."""
-    return f"exec sh -c '{_AS_ROOT}' skerry '{_INSTALL}' {FOLDER} {version}"
+    """The shell command that reads the archive from its standard input and installs it.
+
+    It ends with `wire.UNPACKER_MISSING` where the node's Python cannot unpack it.
+    """
+    with _packing:
+        return f"exec sh -c '{_AS_ROOT}' skerry '{_INSTALL}' {FOLDER} {version} {_build()[1]}"
+
+
+@cache
+def _build() -> tuple[bytes, str]:
+    """The packed archive, and the digest of the archive before that."""
+    import bz2
+    import zipfile
+
+    from skerry.edge.condense import condense
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(_sources().items()):
+            # Both sides share it, but all that it adds to `basics` is for the type checker.
+            if name != "skerry_node/wire.py":
+                entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o100644 << 16
+                # Or it says on which system it was made.
+                entry.create_system = 3
+                archive.writestr(entry, condense(content))
+    content = buffer.getvalue()
+    return bz2.compress(content), hashlib.sha256(content).hexdigest()
 
 
 @cache
