@@ -1,80 +1,133 @@
-"""How the pure half scales: load, place, compile and plan a thousand nodes, without any of them."""
+"""How the pure half scales: load, compile and plan for a thousand nodes, without any of them."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+
+import msgspec
 
 from bench.cloud import place_pods, write_pods
-from bench.figures import Figure, middle
+from bench.figures import Figure, in_multiples
+from bench.fleet_run import CASES, IMAGE
 from bench.measure import RunFailed, measure
-from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import plan_cloud
-from skerry.compile.lock import Lock, ResolvedImage
+from bench.rounds import middle
+from bench.stage import Stage, say
 from skerry.edge.run import Command
-from skerry.load.cloud import load_cloud
 
 NODES = 1000
 PODS = 10
-IMAGE = "localhost/web"
-T = TypeVar("T")
+SECONDS_GOAL = 10.0
+MEMORY_GOAL = 500.0
+# From a tenth of the nodes to all of them.
+GROWTH_GOAL = 12.0
+VENDORS = ("north", "south", "east", "west")
+# Where every node has the same pods, none can have moved.
+CASES_OF = {"everywhere": ("new", "running", "changed"), "spread": CASES}
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def bench_fleet(folder: Path, *, rounds: int, nodes: int = NODES) -> list[Figure]:
-    """Load, compile and plan for many nodes that hold nothing yet; seconds."""
-    write_fleet(folder, nodes=nodes)
-    times: dict[str, list[float]] = {"load": [], "compile": [], "plan": []}
+class FleetRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `bench.fleet_run`: seconds of CPU per phase, and `peak`, resident bytes.
+
+    `whole` is the CPU of the whole process, the start of Python and the making of what the nodes
+    would answer included.
+    """
+
+    load: float
+    compile: float
+    observe: float
+    plan: float
+    render: float
+    peak: int
+    changed: int
+    lines: int
+    whole: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the folder to a plan that a person can read."""
+        return self.load + self.compile + self.observe + self.plan + self.render
+
+
+def bench_fleet(stage: Stage) -> list[Figure]:
+    """Seconds, memory and growth, of the worst case of each placement."""
+    figures: list[Figure] = []
+    for placement in CASES_OF:
+        figures += bench_placement(
+            stage.work / placement, placement, nodes=NODES, rounds=stage.rounds
+        )
+    return figures
+
+
+def bench_placement(folder: Path, placement: str, *, nodes: int, rounds: int) -> list[Figure]:
+    """The figures of one placement on so many nodes, and how they grew from a tenth of them."""
+    write_fleet(folder / "all", placement, nodes=nodes)
+    write_fleet(folder / "tenth", placement, nodes=nodes // 10)
+    cases = CASES_OF[placement]
+    whole: dict[str, list[FleetRun]] = {case: [] for case in cases}
+    tenth: dict[str, list[FleetRun]] = {case: [] for case in cases}
     for _ in range(rounds):
-        for name, seconds in time_once(folder, nodes=nodes).items():
-            times[name].append(seconds)
+        for case in cases:
+            tenth[case].append(run_fleet(folder / "tenth", case))
+            whole[case].append(run_fleet(folder / "all", case))
+            say(f"{placement}, {case}: {describe(whole[case][-1])}")
+    figures = []
+    for case in cases:
+        name = f"{nodes} {placement}, {case}"
+        figures.append(
+            in_multiples(
+                name,
+                f"{nodes // 10} nodes",
+                [run.seconds for run in whole[case]],
+                [run.seconds for run in tenth[case]],
+                goal=GROWTH_GOAL,
+            )
+        )
+    slowest = max(middle([run.seconds for run in whole[case]]) for case in cases)
+    largest = max(middle([run.peak / 1e6 for run in whole[case]]) for case in cases)
     return [
-        Figure(name=f"{name}, {nodes:,} nodes x {PODS} pods", unit="s", ours=middle(values))
-        for name, values in times.items()
-    ]
+        Figure(name=f"{nodes} {placement}, slowest", unit="s", ours=slowest,
+               goal=SECONDS_GOAL),
+        Figure(name=f"{nodes} {placement}, memory", unit="MB", ours=largest,
+               goal=MEMORY_GOAL),
+        *figures,
+    ]  # fmt: skip
 
 
-def time_once(folder: Path, *, nodes: int) -> dict[str, float]:
-    """The seconds of each phase, one after the other."""
-    from tests.unit.wire_examples import observed
-
-    cloud, load = timed(lambda: load_cloud(folder))
-    lock = Lock(images={IMAGE: ResolvedImage(id="0" * 64, size=0)})
-    opened = OpenCloud(folder, cloud, lock)
-    trees, compile_ = timed(lambda: opened.trees)
-    plan, plan_ = timed(lambda: plan_cloud(opened, {name: observed() for name in trees}))
-    if sum(len(one.steps) > PODS for one in plan.nodes.values()) != nodes:
-        raise RunFailed("the plan of a new fleet changes nothing on some node")
-    return {"load": load, "compile": compile_, "plan": plan_}
+def run_fleet(folder: Path, case: str) -> FleetRun:
+    """One case in a process of its own. Raises `RunFailed` where its plan is not to be."""
+    command = Command((sys.executable, "-m", "bench.fleet_run", str(folder), case), cwd=str(ROOT))
+    run = measure(command)
+    found = msgspec.json.decode(run.output.encode(), type=FleetRun)
+    if (found.changed == 0) != (case == "running"):
+        raise RunFailed(f"the plan of the case {case} changes {found.changed} nodes")
+    return msgspec.structs.replace(found, whole=run.cpu)
 
 
-def bench_python(*, rounds: int) -> Figure:
-    """What a process of Python takes that does nothing: no verb can be below."""
-    command = Command.of(sys.executable, "-c", "pass")
-    return Figure(
-        name="  python -c pass",
-        unit="s",
-        ours=middle([measure(command).wall for _ in range(rounds)]),
-    )
+def describe(run: FleetRun) -> str:
+    """A run in one line."""
+    phases = ("load", "compile", "observe", "plan", "render")
+    words = ", ".join(f"{phase} {getattr(run, phase):.2f}" for phase in phases)
+    return f"{run.seconds:.2f} s ({words}), {run.peak / 1e6:.0f} MB, {run.lines} lines"
 
 
-def write_fleet(folder: Path, *, nodes: int) -> None:
-    """A cloud folder with so many nodes, all pods on each."""
+def write_fleet(folder: Path, placement: str = "everywhere", *, nodes: int) -> None:
+    """A cloud folder with so many nodes, and `PODS` replicas on each of them.
+
+    ``everywhere``: each of ten pods on all nodes. ``spread``: twice as many pods, with half as
+    many replicas as there are nodes, spread over the vendors.
+    """
     folder.mkdir(parents=True)
     names = [f"node-{number:04}" for number in range(1, nodes + 1)]
     inventory = "".join(
-        f"  {name}: {{ssh: root@198.18.{number // 250}.{number % 250 + 1}}}\n"
+        f"  {name}: {{ssh: root@198.18.{number // 250}.{number % 250 + 1}, "
+        f"vendor: {VENDORS[number % len(VENDORS)]}}}\n"
         for number, name in enumerate(names)
     )
-    text = f"name: fleet\nnodes:\n{inventory}\nrun: {{}}\n"
-    (folder / "cloud.yaml").write_text(place_pods(text, pods=PODS))
-    write_pods(folder, pods=PODS, image=IMAGE)
-
-
-def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work returns, and the seconds that it took."""
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
+    pods = PODS if placement == "everywhere" else 2 * PODS
+    text = place_pods(f"name: fleet\nnodes:\n{inventory}\nrun: {{}}\n", pods=pods)
+    if placement == "spread":
+        text = text.replace('nodes: ["*"]', f"replicas: {nodes // 2}, spread: vendor")
+    (folder / "cloud.yaml").write_text(text)
+    write_pods(folder, pods=pods, image=IMAGE)

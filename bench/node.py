@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
+from bench.figures import Figure
 from bench.lab import BenchLab
 from bench.measure import RunFailed
+from bench.stage import Stage, say
 from skerry.compile.tree import Tree
 from skerry.edge import program
 from skerry_node import wire
@@ -20,6 +22,21 @@ METER = (
     "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
 )
 OURS = re.compile(r"skerry_node|/var/lib/skerry|skerry-activate|\bskerry-agent\b")
+
+
+def bench_node(stage: Stage) -> list[Figure]:
+    """What Skerry costs a node: bytes on the wire once, memory for a moment, nothing at rest."""
+    trees, lab = stage.trees, stage.lab
+    node = next(iter(trees))
+    size, peak = measure_program(lab, node, trees[node])
+    residents = [line for name in trees for line in list_residents(lab, name)]
+    for line in residents:
+        say(f"still there: {line}")
+    return [
+        Figure(name="node program, sent once", unit="kB", ours=size / 1000),
+        Figure(name="node program, peak memory", unit="MB", ours=peak / 1e6),
+        Figure(name="processes of ours at rest", unit="", ours=float(len(residents)), goal=0),
+    ]
 
 
 def measure_program(lab: BenchLab, node: str, tree: Tree) -> tuple[int, int]:

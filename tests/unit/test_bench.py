@@ -8,11 +8,19 @@ from pathlib import Path
 
 import pytest
 from bench.cloud import place_pods, pod_names, write_pods
-from bench.figures import WIDTH, Figure, middle, render_table, write_results
-from bench.fleet import bench_fleet, bench_python
-from bench.measure import RunFailed, measure
+from bench.figures import (
+    WIDTH,
+    Figure,
+    in_multiples,
+    render_table,
+    versus_peer,
+    write_results,
+)
+from bench.fleet import CASES_OF, bench_placement
+from bench.measure import Run, RunFailed, measure
 from bench.node import find_residents
 from bench.peers import parse_pyinfra_changes, parse_recap, write_files
+from bench.rounds import interleave, middle, noise_of
 
 from skerry.compile.tree import File, Tree, Unit
 from skerry.edge.run import Command
@@ -26,7 +34,7 @@ FIGURES = [
     Figure(name="processes of ours at rest", unit="", ours=0.0, goal=0.0),
 ]
 TABLE = """\
-FIGURE                       OURS  PEER            RATIO  GOAL
+FIGURE                       OURS  BESIDE          RATIO  GOAL
 apply, nothing to change   0.50 s  ansible 41.2 s  82.4x  >= 40x     ok
 apply, nothing to change   0.50 s  pyinfra 2.40 s   4.8x  >= 5x      MISSED
 lab up, 3 nodes to SSH     3.21 s                         <= 10.0 s  ok
@@ -82,10 +90,53 @@ def test_results(tmp_path: Path) -> None:
         "ours": 0.5,
         "peers": {"pyinfra": 2.4},
         "ratio": 4.8,
+        "noise": None,
         "goal": 5.0,
         "ok": False,
     }
     assert entries[2]["ratio"] is None and entries[2]["peers"] == {}
+
+
+def test_some_results_leave_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results(path, FIGURES)
+    again = Figure(
+        name="apply, nothing to change", unit="s", ours=0.4, peers={"pyinfra": 2.4}, goal=5.0
+    )
+    new = Figure(name="new", unit="s", ours=1.0)
+    write_results(path, [again, new], keeps=True)
+    entries = json.loads(path.read_text())
+    assert [entry["ours"] for entry in entries] == [0.5, 0.4, 3.21, 0.31, 0.0, 1.0]
+
+
+def test_ratios_are_of_rounds() -> None:
+    """The median of the ratios, not the ratio of the medians: a slow moment hits both."""
+    peer = versus_peer("x", "peer", [1.0, 5.0, 1.0], [2.0, 10.0, 4.0], goal=2.0)
+    assert (peer.ratio, peer.ours, peer.ok) == (2.0, 1.0, True)
+    multiple = in_multiples("x", "python", [3.0, 4.0, 3.0], [1.0, 1.0, 1.0], goal=3.5)
+    assert (multiple.ratio, multiple.ok, multiple.key) == (3.0, True, "x / python")
+    assert not in_multiples("x", "python", [3.0], [1.0], goal=2.9).ok
+    assert "3.0x  <= 3.5x" in render_table([multiple])
+
+
+def test_rounds_are_in_turn() -> None:
+    order: list[str] = []
+
+    def one(name: str) -> Run:
+        order.append(name)
+        return Run(wall=float(len(order)), cpu=0.0, status=0, output="")
+
+    runs = interleave({"a": lambda: one("a"), "b": lambda: one("b")}, rounds=2)
+    assert order == ["a", "b", "a", "b"]
+    assert [run.wall for run in runs["b"]] == [2.0, 4.0]
+
+
+def test_noise() -> None:
+    assert noise_of([2.0]) == 0.0
+    assert noise_of([2.0, 2.0, 2.5]) == 0.25
+    steady = [4.0, 4.1, 3.9, 4.0, 4.1, 3.9, 4.0, 9.0, 4.0]
+    assert 0 < noise_of(steady) < 0.05
+    assert noise_of([4.0, 6.0, 2.0, 5.0, 3.0]) > 0.3
 
 
 def test_one_slow_round_does_not_decide() -> None:
@@ -172,8 +223,9 @@ def test_residents_are_told_from_workloads() -> None:
 
 
 def test_a_fleet_is_measured(tmp_path: Path) -> None:
-    figures = bench_fleet(tmp_path / "fleet", rounds=1, nodes=3)
-    names = [figure.name.partition(",")[0] for figure in figures]
-    assert names == ["load", "compile", "plan"]
-    assert all(0 < figure.ours < 10 for figure in figures)
-    assert bench_python(rounds=1).ours > 0
+    for placement, cases in CASES_OF.items():
+        figures = bench_placement(tmp_path / placement, placement, nodes=20, rounds=1)
+        assert [figure.name for figure in figures] == [
+            f"20 {placement}, {word}" for word in ("slowest", "memory", *cases)
+        ]
+        assert all(figure.ok for figure in figures[:2])

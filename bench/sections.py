@@ -1,0 +1,25 @@
+"""The sections of the bench, in the order of the table: each measures some figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench.figures import Figure
+from bench.fleet import bench_fleet
+from bench.node import bench_node
+from bench.smoke import bench_smoke
+from bench.stage import Stage
+from bench.verbs import bench_edit, bench_lab, bench_noop, bench_verbs
+
+Section = Callable[[Stage], list[Figure]]
+
+SECTIONS: Mapping[str, Section] = {
+    "noop": bench_noop,
+    "verbs": bench_verbs,
+    "edit": bench_edit,
+    "lab": bench_lab,
+    "fleet": bench_fleet,
+    "node": bench_node,
+    "smoke": bench_smoke,
+}
+"""By the word that ``--only`` takes. What a section needs it asks of the stage."""
