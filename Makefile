@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 
-.PHONY: help demo test test-fast bench docs lint clean system-packages
+.PHONY: help demo test test-fast bench docs lint lock clean system-packages
 
 help:
 	@echo "make demo       set up, then the whole main job on a lab of three nodes, shown step by step"
@@ -14,16 +14,17 @@ help:
 	@echo "make bench      set up, then the benchmarks against Ansible and pyinfra"
 	@echo "make docs       write the generated pages again"
 	@echo "make lint       ruff and mypy"
+	@echo "make lock       pin again what everything is run with (UPGRADE=1: the newest of all)"
 
 system-packages:
 	@sh tools/system-packages
 
-$(STAMP): pyproject.toml tools/make-venv
-	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) '.[dev]'
+$(STAMP): pyproject.toml tools/make-venv requirements/dev.txt
+	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) requirements/dev.txt
 	@touch $@
 
-$(BENCH_STAMP): $(STAMP)
-	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) '.[dev,bench]'
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt
+	@PYTHON=$(PYTHON) sh tools/make-venv $(VENV) requirements/bench.txt
 	@touch $@
 
 demo: system-packages $(STAMP)
@@ -47,5 +48,8 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check src tests bench tools
 	@$(BIN)/mypy
 
+lock:
+	@PYTHON=$(PYTHON) sh tools/lock
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
