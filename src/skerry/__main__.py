@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     """Runs ``skerry`` with the arguments of this process; does not return."""
     from skerry.cli.main import run_command_line
 
+    # Whoever has a umask of 000 shall not get a cloud folder that everybody may write to.
+    os.umask(os.umask(0o077) | 0o022)
     sys.exit(run_command_line(sys.argv[1:]))
 
 

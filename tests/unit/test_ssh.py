@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from skerry.edge.run import Command
 from skerry.edge.ssh import Link, control_path, pinned_fingerprints, raise_for_ssh, ssh_command
-from skerry.errors import AccessRefused, HostKeyMismatch, NodeUnreachable
+from skerry.errors import AccessRefused, HostKeyMismatch, NodeUnreachable, UsageError
 
 KEY = b"a host key"
 
@@ -87,3 +91,130 @@ def test_refused_and_unreachable(tmp_path: Path) -> None:
     with pytest.raises(NodeUnreachable, match="No route to host"):
         raise_for_ssh(link(tmp_path), 255, b"ssh: connect to host y port 22: No route to host\r\n")
     raise_for_ssh(link(tmp_path), 1, b"Permission denied")
+
+
+HOSTILE = """\
+Host *
+    ForwardAgent yes
+    ForwardX11 yes
+    LocalForward 127.0.0.1:8000 127.0.0.1:80
+    RemoteForward 127.0.0.1:9000 127.0.0.1:90
+    DynamicForward 1080
+    Tunnel yes
+    GSSAPIDelegateCredentials yes
+    PermitLocalCommand yes
+    LocalCommand touch /tmp/planted
+    RemoteCommand touch /tmp/planted
+    VerifyHostKeyDNS yes
+    NoHostAuthenticationForLocalhost yes
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    GlobalKnownHostsFile /dev/zero
+    UpdateHostKeys yes
+    HostKeyAlias another
+    BatchMode no
+    ControlPath /tmp/planted-%C
+"""
+
+
+def effective(command: Command) -> dict[str, str]:
+    """What ssh makes of a command's options and of the configuration that it names."""
+    words = (command.argv[0], "-G", *command.argv[1:])
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {key: value for key, _, value in (line.partition(" ") for line in lines)}
+
+
+@pytest.mark.claims("ssh-hands-nothing-over", "ssh-pinned-whatever-is-configured")
+@pytest.mark.parametrize("password", [None, "hunter2"])
+def test_what_the_operators_own_configuration_says_is_not_obeyed(
+    tmp_path: Path, password: str | None
+) -> None:
+    (tmp_path / "config").write_text(HOSTILE)
+    way = link(tmp_path, ssh_config=str(tmp_path / "config"), password=password)
+    plain = effective(Command(("ssh", "-F", str(tmp_path / "config"), "--", way.target)))
+    assert plain["forwardagent"] == "yes" and "localforward" in plain, "this test proves nothing"
+    found = effective(ssh_command(way, None))
+    off = (
+        "forwardagent", "forwardx11", "gssapidelegatecredentials", "permitlocalcommand",
+        "verifyhostkeydns", "nohostauthenticationforlocalhost", "tunnel", "updatehostkeys",
+    )  # fmt: skip
+    assert {name: found.get(name) for name in off} == {
+        name: "false" if name in ("verifyhostkeydns", "tunnel", "updatehostkeys") else "no"
+        for name in off
+    }
+    assert found["clearallforwardings"] == "yes"
+    assert not {"localforward", "remoteforward", "dynamicforward"} & set(found)
+    assert "remotecommand" not in found
+    assert found["stricthostkeychecking"] in ("true", "yes")
+    assert found["userknownhostsfile"] == str(tmp_path / "known_hosts")
+    assert found["globalknownhostsfile"] == "none"
+    assert found["hostkeyalias"] == "alpha"
+    assert "planted" not in found["controlpath"]
+
+
+@pytest.mark.claims("password-asked-by-the-node-alone")
+@pytest.mark.parametrize(
+    ("question", "is_answered"),
+    [
+        ("root@alpha's password: ", True),
+        ("(root@alpha) Password: ", True),
+        ("root@bastion's password: ", False),
+        ("(root@bastion) alpha Password: ", False),
+        ("Enter passphrase for key '/home/eva/.ssh/id_ed25519': ", False),
+        ("Password: ", False),
+        ("", False),
+    ],
+)
+def test_the_password_is_for_the_node_and_no_host_on_the_way(
+    tmp_path: Path, question: str, *, is_answered: bool
+) -> None:
+    words = ssh_command(link(tmp_path, password="hunter2 '\\n"), "true").env
+    environment = {**dict(words), "PATH": os.environ["PATH"]}
+    asked = subprocess.run(
+        (environment["SSH_ASKPASS"], question), env=environment, capture_output=True, check=False
+    )
+    assert (asked.returncode == 0) == is_answered
+    assert asked.stdout == (b"hunter2 '\\n\n" if is_answered else b"")
+    script = Path(environment["SSH_ASKPASS"])
+    assert "hunter2" not in script.read_text()
+    assert stat.S_IMODE(script.stat().st_mode) == 0o700
+
+
+@pytest.mark.claims("sockets-are-yours")
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_sockets_lie_where_nobody_else_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    before = os.umask(umask)
+    try:
+        folder = Path(control_path(link(tmp_path))).parent
+    finally:
+        os.umask(before)
+    assert folder == tmp_path / f"skerry-{os.getuid()}"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.claims("sockets-are-yours")
+@pytest.mark.parametrize("plant", ["open folder", "link", "file", "another's"])
+def test_a_folder_for_sockets_that_somebody_else_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = tmp_path / f"skerry-{os.getuid()}"
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    if plant == "link":
+        folder.symlink_to(tmp_path / "theirs")
+    elif plant == "file":
+        folder.touch(mode=0o600)
+    else:
+        folder.mkdir(mode=0o700)
+        if plant == "open folder":
+            folder.chmod(0o770)
+        else:
+            another = os.getuid() + 1
+            monkeypatch.setattr(os, "getuid", lambda: another)
+            folder.rename(tmp_path / f"skerry-{another}")
+    with pytest.raises(UsageError, match="for the sockets of ssh"):
+        control_path(link(tmp_path))
+    assert list((tmp_path / "theirs").iterdir()) == []

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+from skerry.errors import UsageError
 
 
 def cache_folder() -> Path:
@@ -15,11 +18,31 @@ def socket_folder() -> Path:
     """Where the multiplexed SSH connections have their sockets; made at need, for us alone.
 
     Short, because a UNIX socket's path has at most 107 bytes and ssh appends 17 of its own.
-    Raises PermissionError when somebody else owns the folder.
+    Raises UsageError when it cannot be made, or is somebody else's: in /tmp anybody can make a
+    folder or a link of that name before us.
     """
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"skerry-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise PermissionError(f"{folder} must belong to you alone (mode 0700)")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise UsageError(
+            f"{folder}, for the sockets of ssh, cannot be made: {error.strerror}",
+            hint="set XDG_RUNTIME_DIR to a folder of yours",
+        ) from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise UsageError(
+            f"{folder}, for the sockets of ssh, is not a folder of yours alone (mode 0700)",
+            hint="remove it if you made it; else set XDG_RUNTIME_DIR to a folder of yours",
+        )
     return folder
+
+
+def make_cache(folder: Path) -> None:
+    """Makes a folder for what can be made again, for us alone: what runs where is nobody's business
+    but the operator's, and a cache that others may write to is one that they may lie in.
+
+    Raises OSError.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)

@@ -18,6 +18,30 @@ from skerry.errors import AccessRefused, HostKeyMismatch, NodeError, NodeUnreach
 CONNECT_TIMEOUT = 10
 # How long the connection stays after a command, in seconds: the next command finds it standing.
 PERSIST = 120
+# Against what the operator's own ssh_config may say for all hosts. Root on a node could log in to
+# the other nodes with a forwarded agent, and come to what a forwarded port leads to; a key that is
+# vouched for by DNS would count beside the pinned one.
+_NOTHING_HANDED_OVER = (
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "Tunnel=no",
+    "GSSAPIDelegateCredentials=no",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "VerifyHostKeyDNS=no",
+    "NoHostAuthenticationForLocalhost=no",
+)
+# ssh asks with the words in front, which name the node by its alias. Other questions are not ours
+# to answer: the password of a host on the way (ProxyJump), a key's passphrase.
+_ASKPASS = """\
+#!/bin/sh
+case $1 in
+*"@$SKERRY_SSH_NODE's password: "* | "("*"@$SKERRY_SSH_NODE) "*)
+    printf '%s\\n' "$SKERRY_SSH_PASSWORD" ;;
+*) exit 1 ;;
+esac
+"""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +84,8 @@ def ssh_command(link: Link, remote: str | None, *, tty: bool = False) -> Command
         f"ConnectTimeout={link.connect_timeout}",
         "ServerAliveInterval=5",
         "ServerAliveCountMax=3",
-        "ForwardX11=no",
         "LogLevel=ERROR",
+        *_NOTHING_HANDED_OVER,
     ]
     options += ["NumberOfPasswordPrompts=1"] if link.password is not None else ["BatchMode=yes"]
     if link.multiplex:
@@ -82,7 +106,7 @@ def ssh_command(link: Link, remote: str | None, *, tty: bool = False) -> Command
     words += ["--", link.target]
     if remote is not None:
         words.append(remote)
-    environment = _askpass(link.password) if link.password is not None else ()
+    environment = _askpass(link.node, link.password) if link.password is not None else ()
     return Command(tuple(words), environment)
 
 
@@ -228,13 +252,16 @@ def _quoted(path: str) -> str:
     return '"' + path.replace("%", "%%") + '"'
 
 
-def _askpass(password: str) -> tuple[tuple[str, str], ...]:
+def _askpass(node: str, password: str) -> tuple[tuple[str, str], ...]:
     script = socket_folder() / "askpass"
-    text = "#!/bin/sh\nprintf '%s\\n' \"$SKERRY_SSH_PASSWORD\"\n"
-    if not script.exists() or script.read_text() != text:
-        script.write_text(text)
-        script.chmod(0o700)
+    if not script.exists() or script.read_text() != _ASKPASS:
+        descriptor, temporary = tempfile.mkstemp(dir=script.parent, prefix=".askpass.")
+        with open(descriptor, "w") as file:
+            file.write(_ASKPASS)
+            os.fchmod(descriptor, 0o700)
+        Path(temporary).replace(script)
     return (
+        ("SKERRY_SSH_NODE", node),
         ("SKERRY_SSH_PASSWORD", password),
         ("SSH_ASKPASS", str(script)),
         ("SSH_ASKPASS_REQUIRE", "force"),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from skerry.edge.paths import make_cache
 from skerry.edge.run import Command, run
 from skerry.errors import CommandMissing, ImageFailed
 from skerry.images.archive import architecture_here, read_digest, write_archive
@@ -175,7 +176,7 @@ class Debian:
     @contextmanager
     def _held(self) -> Iterator[None]:
         """Waits for another build on this machine, so that both use one root."""
-        self.cache.mkdir(parents=True, exist_ok=True)
+        make_cache(self.cache)
         with (self.cache / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

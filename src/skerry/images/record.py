@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from skerry.edge.paths import make_cache
+
 NAME = "builds.json"
 
 
@@ -33,7 +35,7 @@ def read_records(cache: Path) -> dict[str, BuildRecord]:
 def write_record(cache: Path, name: str, record: BuildRecord) -> None:
     """Notes one build beside the others."""
     records = {**read_records(cache), name: record}
-    cache.mkdir(parents=True, exist_ok=True)
+    make_cache(cache)
     temporary = cache / f".{NAME}.new"
     temporary.write_bytes(msgspec.json.encode(dict(sorted(records.items()))))
     temporary.replace(cache / NAME)

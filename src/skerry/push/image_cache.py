@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from skerry.compile.lock import ResolvedImage
+from skerry.edge.paths import make_cache
 from skerry.edge.run import Command, run
 
 NAME = "images.json"
@@ -75,7 +76,7 @@ def write_answers(cache: Path, stamp: Stamp, images: Mapping[str, ResolvedImage 
     kept = Remembered(stamp, dict(sorted(images.items())))
     temporary = cache / f".{NAME}.{os.getpid()}"
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        make_cache(cache)
         temporary.write_bytes(msgspec.json.encode(kept))
         temporary.replace(cache / NAME)
     except OSError:

@@ -11,6 +11,7 @@ from typing import IO
 
 from skerry.compile.lock import ResolvedImage
 from skerry.edge.exchange import Outgoing
+from skerry.edge.paths import make_cache
 from skerry.edge.run import PIPE, Command, start
 from skerry.errors import CommandMissing, ImageFailed
 from skerry.push.image_cache import read_stamp, try_remember, write_answers
@@ -85,7 +86,7 @@ def image_archives(wanted: Mapping[str, str], *, cache: Path) -> Iterator[dict[s
     with ExitStack() as files:
         archives = {}
         if wanted:
-            cache.mkdir(parents=True, exist_ok=True)
+            make_cache(cache)
         for image_id, reference in wanted.items():
             archive = files.enter_context(tempfile.TemporaryFile(dir=cache))
             _write_archive(archive, image_id, reference, cache)
