@@ -186,7 +186,7 @@ def test_the_node_program_is_the_same_on_every_machine(two_machines: tuple[Path,
         for seed, folder in enumerate(two_machines)
     ]
     assert found[0] == found[1]
-    changed = two_machines[0] / "src/skerry_node/wire.py"
+    changed = two_machines[0] / "src/skerry_node/lock.py"
     changed.write_text(changed.read_text() + "\nANOTHER = 1\n")
     shutil.rmtree(changed.parent / "__pycache__", ignore_errors=True)
     again = run_python(two_machines[0], 0, "-c", words, PYTHONPATH=str(two_machines[0] / "src"))
