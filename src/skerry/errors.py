@@ -155,6 +155,12 @@ class NodeProgramFailed(NodeError):
     reason: str = ""
 
 
+class NodeAnswerInvalid(NodeError):
+    """The node answers what the node program never does: it is broken, or lies."""
+
+    id = "node-answer-invalid"
+
+
 class ActivationFailed(NodeError):
     """A generation did not become healthy; the node is back on its old generation."""
 

@@ -76,12 +76,13 @@ def test_empty_tree_on_an_untouched_node_is_nothing() -> None:
 
 def test_first_apply_sends_writes_and_starts_in_that_order() -> None:
     absent = {UNIT_FILE: on_disk(None, owned=False), CONFIG: on_disk(None, owned=False)}
-    plan = planned(blog(), observed(on_disk=absent, missing=["sha256:x"]))
+    missing = file_entry(b"unit")["digest"]
+    plan = planned(blog(), observed(on_disk=absent, missing=[missing, "sha256:not-asked-for"]))
     kinds = [type(step) for step in plan.steps]
     assert kinds == [SendImage, WriteFile, WriteFile, ReloadSystemd, ActOnUnit]
     assert plan.unit_actions() == [{"verb": "start", "unit": UNIT, "stage": 0}]
     assert plan.undo_actions() == [{"verb": "stop", "unit": UNIT, "stage": 0}]
-    assert plan.missing == ("sha256:x",)
+    assert plan.missing == (missing,)
     assert all(step.describe() and step.describe_undo() for step in plan.steps)
 
 

@@ -64,8 +64,8 @@ def activate_node(
     def note(event: dict[str, Any]) -> None:
         if event["event"] == "phase":
             # A switch in stages has some phases more than once.
-            name = str(event["name"])
-            seconds[name] = seconds.get(name, 0.0) + float(event.get("seconds", 0.0))
+            name = event["name"]
+            seconds[name] = seconds.get(name, 0.0) + event["seconds"]
         if on_event is not None:
             on_event(event)
 
@@ -88,17 +88,19 @@ def activate_node(
         "confirm_within": CONFIRM_WITHIN,
     }
     try:
-        result = exchange(link, "activate", args, deadline=SILENCE, on_event=note)
+        result = exchange(
+            link, "activate", args, deadline=SILENCE, within=_longest(switch), on_event=note
+        )
     except NodeUnreachable as error:
         # It tells all from the beginning.
         seconds.clear()
         result = _rejoin(link, turn, switch, error, note)
-    if result.get("state") != "healthy":
+    if result["state"] != "healthy":
         raise _failure(link, switch, result)
     started = time.monotonic()
     _confirm(link, turn, switch, gives_lock_back=gives_lock_back)
     seconds["confirm"] = time.monotonic() - started
-    return Outcome(seconds=seconds, notes=tuple(map(str, result.get("notes", ()))))
+    return Outcome(seconds=seconds, notes=tuple(result["notes"]))
 
 
 def _rejoin(
@@ -111,7 +113,9 @@ def _rejoin(
         close_connection(link)
         try:
             args = {"token": turn.token, "number": switch.number}
-            return exchange(link, "rejoin", args, deadline=SILENCE, on_event=on_event)
+            return exchange(
+                link, "rejoin", args, deadline=SILENCE, within=_longest(switch), on_event=on_event
+            )
         except NodeUnreachable:
             if time.monotonic() + pause > until:
                 break
@@ -126,6 +130,21 @@ def _rejoin(
     )
 
 
+def _longest(switch: Switch) -> float:
+    """How long the switch may take by what the folder itself allows its units, in seconds.
+
+    All one after the other, and back again; what goes is not in the manifest.
+    """
+    units = switch.manifest["units"]
+    each = (
+        (entry["deadline"] + entry["settle"] + entry["grace"])
+        if (entry := units.get(action["unit"])) is not None
+        else SILENCE
+        for action in (*switch.actions, *switch.undo)
+    )
+    return CONFIRM_WITHIN + 2 * SILENCE + sum(each)
+
+
 def _confirm(link: Link, turn: Turn, switch: Switch, *, gives_lock_back: bool) -> None:
     args = {"token": turn.token, "number": switch.number, "unlock": gives_lock_back}
     try:
@@ -137,19 +156,19 @@ def _confirm(link: Link, turn: Turn, switch: Switch, *, gives_lock_back: bool) -
 
 
 def _failure(link: Link, switch: Switch, result: dict[str, Any]) -> NodeError:
-    failed = result.get("failed", [])
+    failed = result["failed"]
     lines: list[str] = []
-    for unit in failed if isinstance(failed, list) else []:
-        lines.append(f"{unit.get('unit')}: {unit.get('reason')}")
-        lines += [f"    {line}" for line in unit.get("log", [])]
-    names = ", ".join(str(unit.get("unit")) for unit in failed) or "the switch"
+    for unit in failed:
+        lines.append(f"{unit['unit']}: {unit['reason']}")
+        lines += [f"    {line}" for line in unit["log"]]
+    names = ", ".join(unit["unit"] for unit in failed) or "the switch"
     back = f"back on generation {switch.base}" if switch.base else "as it was before"
-    state = str(result.get("state"))
+    state = result["state"]
     message = f"{names} did not become healthy; the node is {back}"
     if state == "unconfirmed":
         message = f"generation {switch.number} was not confirmed in time; the node is {back}"
-    elif result.get("error"):
+    elif result["error"]:
         message = f"{result['error']}; the node is {back}"
-    if result.get("undo_failed"):
+    if result["undo_failed"]:
         message += f", but not all of it: {result['undo_failed']}"
     return ActivationFailed(link.node, message, detail="\n".join(lines))

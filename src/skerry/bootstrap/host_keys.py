@@ -6,18 +6,17 @@ host, so a pin outlives a change of address.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from skerry.bootstrap.folder import held_folder, read_text, write_text
+from skerry.edge.conversation import Patience, converse
 from skerry.edge.run import Command
 from skerry.edge.ssh import (
     Link,
     pinned_fingerprints,
     raise_for_ssh,
-    read_all,
     ssh_command,
     start_ssh,
     stop_ssh,
@@ -114,14 +113,15 @@ def _greet(link: Link, kinds: str) -> None:
     options = ("PreferredAuthentications=none", f"HostKeyAlgorithms={kinds}", "LogLevel=INFO")
     first = tuple(word for option in options for word in ("-o", option))
     command = Command((command.argv[0], *first, *command.argv[1:]), command.env)
-    with tempfile.TemporaryFile() as stderr:
-        process = start_ssh(bare, command, stderr)
-        try:
-            process.communicate(b"", timeout=link.connect_timeout + 20)
-        except BaseException:
-            stop_ssh(process)
-            raise
-        words = read_all(stderr)
+    process = start_ssh(bare, command)
+    try:
+        words = converse(process, (), lambda _: False, Patience(None, link.connect_timeout + 20))
+    except TimeoutError as error:
+        stop_ssh(process)
+        raise NodeUnreachable(link.node, f"{error} while it showed its key") from None
+    except BaseException:
+        stop_ssh(process)
+        raise
     if b"Permission denied" in words or b"no matching host key type" in words:
         return
     if not pinned_fingerprints(link):

@@ -52,7 +52,7 @@ def diff(
     from skerry.edge.fan_out import fan_out
     from skerry.observe.filters import select_workloads
     from skerry.render.diff import render_diff_json, render_diff_line, render_findings
-    from skerry.render.text import Palette, wants_colour
+    from skerry.render.text import Palette, one_line, wants_colour
 
     begun = time.monotonic()
     opened = open_nodes(settings) if activated else open_cloud(settings, wants_images=True)
@@ -71,7 +71,7 @@ def diff(
         print(render_diff_json(findings, unreachable))
     else:
         for name, error in unreachable.items():
-            print(f"{name}: unreachable: {error.message}", file=sys.stderr)
+            print(one_line(f"{name}: unreachable: {error.message}"), file=sys.stderr)
         if findings:
             print(render_findings(findings, Palette(is_on=wants_colour())))
         seconds = time.monotonic() - begun
@@ -96,6 +96,9 @@ def _diff(
     desired = tree.manifest() if tree is not None else None
     observed = observe_node(link, desired, wants_text=True, deadline=timeout)
     active = observed["manifest"]
+    if active is not None:
+        # A node is shown under the name that it has here, whatever it calls itself.
+        active["node"] = name
     desired = desired_manifest(opened, name, observed) if desired is not None else active
     if desired is None:
         return set(), []

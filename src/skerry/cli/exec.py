@@ -46,6 +46,7 @@ def exec(
 
     from skerry.cli.observing import open_nodes, show_failed
     from skerry.observe.executing import Execution, choose_target, run_in_container
+    from skerry.render.text import one_line
 
     if tty and not sys.stdin.isatty():
         raise UsageError("-t needs a terminal on our side too", hint="without -t, -i pipes input")
@@ -57,7 +58,7 @@ def exec(
         return next(iter(failed.values())).exit_code
     target = choose_target(answers, workload, container)
     if sys.stderr.isatty():
-        print(f"{workload} on {target.node}, {target.unit}", file=sys.stderr)
+        print(one_line(f"{workload} on {target.node}, {target.unit}"), file=sys.stderr)
     execution = Execution(
         words=words,
         has_input=interactive,

@@ -86,7 +86,7 @@ def logs(
     if follow:
         return _follow(found, query, show, timeout=timeout)
     broken: dict[str, NodeError] = {}
-    for line in read_merged(found, query, broken):
+    for line in read_merged(found, query, broken, silence=_silence(query, timeout)):
         show(line)
     show_failed(broken)
     return exit_code({**failed, **broken})
@@ -136,6 +136,11 @@ def _find_logs(
     return found, failed
 
 
+def _silence(query: JournalQuery, timeout: float) -> float:
+    """How long a node may print nothing: a search through a large journal takes its time."""
+    return timeout if query.pattern is None else 10 * timeout
+
+
 def _printer(found: list[NodeLog], *, as_json: bool) -> Callable[[Line], None]:
     from skerry.render.logs import LogRenderer, render_line_json
     from skerry.render.text import Palette, wants_colour
@@ -159,6 +164,7 @@ def _follow(
 
     from skerry.observe.following import Follower, Notice
     from skerry.observe.log_streams import read_merged
+    from skerry.render.text import one_line
 
     follower: Follower | None = None
     try:
@@ -167,13 +173,15 @@ def _follow(
             query, lines=None if query.lines is None else max(1, query.lines)
         )
         cursors: dict[str, str] = {}
-        for line in read_merged(found, asked, {}, cursors=cursors):
+        silence = _silence(asked, timeout)
+        for line in read_merged(found, asked, {}, cursors=cursors, silence=silence):
             if query.lines != 0:
                 show(line)
         follower = Follower(found, query, cursors, timeout=timeout)
         for came in follower:
             if isinstance(came, Notice):
-                print(f"{came.node}: {came.words}", file=sys.stderr, flush=True)
+                words = one_line(f"{came.node}: {came.words}")
+                print(words, file=sys.stderr, flush=True)
             else:
                 show(came)
         return ExitCode.NODE_FAILED

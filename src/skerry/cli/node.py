@@ -53,7 +53,7 @@ def list_nodes(
         render_nodes_line,
     )
     from skerry.render.table import choose_columns
-    from skerry.render.text import Palette, wants_colour
+    from skerry.render.text import Palette, one_line, wants_colour
 
     begun = time.monotonic()
     opened = open_nodes(settings)
@@ -73,7 +73,7 @@ def list_nodes(
         print(render_nodes(listed, answers, palette, columns=columns, has_header=not no_header))
     for name, answer in answers.items():
         if isinstance(answer, NodeError):
-            click.echo(f"{name}: {answer.message}", err=True)
+            click.echo(one_line(f"{name}: {answer.message}"), err=True)
     print(render_nodes_line(answers, seconds=time.monotonic() - begun))
     return exit_code(failed)
 

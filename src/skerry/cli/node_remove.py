@@ -55,6 +55,7 @@ def remove(
     from skerry.cli.facts import forget_node_facts
     from skerry.cli.observing import open_nodes
     from skerry.edge.ssh import close_connection
+    from skerry.render.text import one_line
 
     settings: Settings = context.obj
     opened = open_nodes(settings)
@@ -82,7 +83,7 @@ def remove(
         print(json.dumps({"removed": name, "problems": after}, indent=2))
         return status
     for problem in after:
-        print(problem, file=sys.stderr)
+        print(one_line(problem), file=sys.stderr)
     tail = "; cloud.yaml still means it, see above" if after else ""
     print(f"{name} ({known.ssh}) is out of the cloud; nothing was changed on it{tail}")
     return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from threading import Lock
 
-from skerry.render.text import Palette, visible, wants_colour
+from skerry.render.text import Palette, one_line, wants_colour
 
 
 class Progress:
@@ -24,7 +24,7 @@ class Progress:
         name = self.palette.paint(node.ljust(self.width), "bold")
         with self._lock:
             print(
-                f"  {name}  {self.palette.paint(visible(words), *styles)}",
+                f"  {name}  {self.palette.paint(one_line(words), *styles)}",
                 file=sys.stderr,
                 flush=True,
             )

@@ -14,7 +14,7 @@ from skerry.errors import ExitCode, NodeError
 from skerry.plan.plan import Plan
 from skerry.render.errors import error_to_builtins, render_error
 from skerry.render.plan import plan_to_builtins, render_counts, render_plan
-from skerry.render.text import Palette, format_bytes, plural, wants_colour
+from skerry.render.text import Palette, format_bytes, one_line, plural, wants_colour
 
 
 class Report:
@@ -125,4 +125,4 @@ class Report:
         if self.plan.changed:
             return
         for name, reason in self.plan.unreachable.items():
-            print(f"{name}: unreachable: {reason}", file=sys.stderr)
+            print(one_line(f"{name}: unreachable: {reason}"), file=sys.stderr)

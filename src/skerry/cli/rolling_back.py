@@ -59,7 +59,8 @@ def read_older_generations(
     def read(name: str) -> Older:
         link = opened.link(name, timeout=timeout)
         found = exchange(link, "generation", {"number": chosen[name]}, deadline=timeout)
-        desired = cast("wire.Manifest", found["manifest"])
+        # Under its own name: what a node says of itself must never be done to another one.
+        desired = cast("wire.Manifest", {**found["manifest"], "node": name})
         observed = observe_node(link, desired, wants_text=True, deadline=timeout)
         return Older(number=chosen[name], desired=desired, observed=observed)
 

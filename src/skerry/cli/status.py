@@ -54,7 +54,7 @@ def status(
     from skerry.observe.node import observe_node
     from skerry.observe.status import status_of_nodes
     from skerry.render import status as render
-    from skerry.render.text import Palette, wants_colour
+    from skerry.render.text import Palette, one_line, wants_colour
 
     begun = time.monotonic()
     by_container = render.wants_containers(columns) or containers
@@ -83,9 +83,9 @@ def status(
         print(render.render_status_json(rows, unreachable, notes))
         return exit_code(unreachable)
     for note in notes:
-        print(note, file=sys.stderr)
+        print(one_line(note), file=sys.stderr)
     for name, error in unreachable.items():
-        print(f"{name}: {error.message}", file=sys.stderr)
+        print(one_line(f"{name}: {error.message}"), file=sys.stderr)
     palette = Palette(is_on=wants_colour())
     if rows:
         print(render.render_status(rows, palette, columns=columns, has_header=not no_header))

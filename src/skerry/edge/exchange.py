@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,11 +9,12 @@ from typing import Any
 import msgspec
 
 from skerry.edge import program
+from skerry.edge.answers import invalid_answer, parse_event, parse_result
+from skerry.edge.conversation import Lines, Patience, converse
 from skerry.edge.ssh import (
     Link,
     close_connection,
     raise_for_ssh,
-    read_all,
     run_remote,
     ssh_command,
     start_ssh,
@@ -30,7 +26,9 @@ from skerry_node import wire
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 DEADLINE = 30.0
-_CHUNK = 1 << 18
+# How long an exchange may take at least, however short a silence may be, in seconds: an answer of
+# some megabytes over a bad network.
+WITHIN_LEAST = 120.0
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -63,43 +61,44 @@ def exchange(
     *,
     streams: tuple[Outgoing, ...] = (),
     deadline: float = DEADLINE,
+    within: float | None = None,
     on_event: OnEvent | None = None,
     door: Door | None = None,
 ) -> dict[str, Any]:
     """Asks the node program for `op` and returns its result.
 
-    `deadline` is how long the node may stay silent, in seconds. `on_event` sees every event but
-    the last. The node program is installed first where this version of it is not there yet,
-    unless a `door` brings it along.
+    `deadline` is how long the node may stay silent and `within` how long all may take, in
+    seconds; without it ten times the deadline. `on_event` sees every event but the last. The
+    node program is installed first where this version of it is not there yet, unless a `door`
+    brings it along.
     Raises `NodeUnreachable` (and what `raise_for_ssh` raises) when the connection fails or the
-    node stays silent, `NodeLocked` when another operator is at work, and `NodeProgramFailed`
-    with the node's own words for every other refusal.
+    node stays silent or takes too long, `NodeAnswerInvalid` for an answer that the node program
+    does not give, `NodeLocked` when another operator is at work, and `NodeProgramFailed` with the
+    node's own words for every other refusal.
     """
     remote = door.remote if door is not None else program.remote_command(program.digest())
     command = ssh_command(link, remote)
     prologue = door.prologue if door is not None else b""
     for attempt in (1, 2):
-        with tempfile.TemporaryFile() as stderr:
-            process = start_ssh(link, command, stderr)
-            try:
-                last = _converse(
-                    process,
-                    link,
-                    _outgoing_bytes(prologue, op, args or {}, streams),
-                    deadline,
-                    on_event,
-                )
-                status = process.wait(timeout=deadline)
-            except (TimeoutError, subprocess.TimeoutExpired):
-                stop_ssh(process)
-                close_connection(link)
-                raise NodeUnreachable(link.node, f"silent for {deadline:g} s during {op}") from None
-            except BaseException:
-                stop_ssh(process)
-                raise
-            words = read_all(stderr)
-        if last is not None:
-            return _result(link, last)
+        process = start_ssh(link, command)
+        answer = _Answer(link, op, on_event)
+        try:
+            words = converse(
+                process,
+                _outgoing_bytes(prologue, op, args or {}, streams),
+                answer.hear,
+                Patience(deadline, within or max(WITHIN_LEAST, 10 * deadline)),
+            )
+        except TimeoutError as error:
+            stop_ssh(process)
+            close_connection(link)
+            raise NodeUnreachable(link.node, f"{error} during {op}") from None
+        except BaseException:
+            stop_ssh(process)
+            raise
+        status = process.returncode
+        if answer.last is not None:
+            return _result(link, op, answer.last)
         if status == wire.PROGRAM_MISSING and attempt == 1 and door is None:
             _install(link)
             continue
@@ -108,60 +107,40 @@ def exchange(
     raise AssertionError("unreachable")
 
 
-def _converse(
-    process: subprocess.Popen[bytes],
-    link: Link,
-    outgoing: Iterator[bytes],
-    deadline: float,
-    on_event: OnEvent | None,
-) -> Event | None:
-    """Writes all, reads all, at once; returns the last event, None if there was none."""
-    assert process.stdin is not None and process.stdout is not None
-    pending = memoryview(next(outgoing))
-    stdin, stdout = process.stdin.fileno(), process.stdout.fileno()
-    os.set_blocking(stdin, False)
-    os.set_blocking(stdout, False)
-    poll = select.poll()
-    poll.register(stdin, select.POLLOUT)
-    poll.register(stdout, select.POLLIN)
-    writing, received, last = True, bytearray(), None
-    while True:
-        ready = dict(poll.poll(deadline * 1000))
-        if not ready:
-            raise TimeoutError
-        if writing and stdin in ready:
-            try:
-                pending = pending[os.write(stdin, pending[:_CHUNK]) :]
-                if not pending:
-                    pending = memoryview(next(outgoing))
-            except (StopIteration, BrokenPipeError):
-                # All is said, or the node would hear no more: its answer says why.
-                writing = False
-                poll.unregister(stdin)
-                process.stdin.close()
-        if stdout in ready:
-            chunk = os.read(stdout, _CHUNK)
-            if not chunk:
-                break
-            received += chunk
-            if len(received) > wire.LINE_LIMIT:
-                raise NodeProgramFailed(link.node, "the answer is larger than any answer can be")
-            *lines, rest = bytes(received).split(b"\n") if b"\n" in chunk else [bytes(received)]
-            if lines:
-                received = bytearray(rest)
-            for line in lines:
-                event = _parse_event(link, line)
-                if event["event"] in ("result", "error"):
-                    last = event
-                elif on_event is not None:
-                    on_event(event)
-    if writing:
-        try:
-            process.stdin.close()
-        except OSError:
-            pass
-    process.stdout.close()
-    return last
+class _Answer:
+    """The events of one exchange as they come; `last` is the one that ends it."""
+
+    def __init__(self, link: Link, op: str, on_event: OnEvent | None) -> None:
+        self._node = link.node
+        self._op = op
+        self._on_event = on_event
+        self._lines = Lines(wire.LINE_LIMIT)
+        self._size = 0
+        self.last: Event | None = None
+
+    def hear(self, chunk: bytes) -> bool:
+        """Takes in what came; whether an event was whole with it. Raises `NodeAnswerInvalid`."""
+        self._size += len(chunk)
+        if self._size > wire.LINE_LIMIT:
+            raise invalid_answer(self._node, self._op, f"more than {wire.LINE_LIMIT >> 20} MiB")
+        lines = self._lines.feed(chunk)
+        for line in lines:
+            if self.last is not None:
+                raise invalid_answer(self._node, self._op, "it goes on behind its end")
+            if not line.startswith(b"{"):
+                raise invalid_answer(
+                    self._node,
+                    self._op,
+                    "no event",
+                    detail=line[:300].decode(errors="replace"),
+                    hint="does the login shell of the node print something of its own?",
+                )
+            event = parse_event(self._node, self._op, line)
+            if event["event"] in ("result", "error"):
+                self.last = event
+            elif self._on_event is not None:
+                self._on_event(event)
+        return bool(lines)
 
 
 def _outgoing_bytes(
@@ -180,33 +159,14 @@ def _outgoing_bytes(
             yield b"%08x" % 0
 
 
-def _parse_event(link: Link, line: bytes) -> Event:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        event = None
-    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        raise NodeProgramFailed(
-            link.node,
-            "the node's answer is not of the node program",
-            hint="does the login shell of the node print something of its own?",
-            detail=line[:300].decode(errors="replace"),
-        )
-    return event
-
-
-def _result(link: Link, last: Event) -> dict[str, Any]:
+def _result(link: Link, op: str, last: Event) -> dict[str, Any]:
     if last["event"] == "result":
-        result = last.get("result")
-        if not isinstance(result, dict):
-            raise NodeProgramFailed(link.node, "the node program's result is malformed")
-        return result
-    message, hint = str(last.get("message", "")), str(last.get("hint", ""))
-    detail, reason = str(last.get("detail", "")), str(last.get("id", ""))
-    if reason == "locked":
+        return parse_result(link.node, op, last["result"])
+    message, hint, detail = last["message"], last.get("hint", ""), last.get("detail") or ""
+    if last["id"] == "locked":
         raise NodeLocked(link.node, message, hint=hint, detail=detail)
     error = NodeProgramFailed(link.node, message, hint=hint, detail=detail)
-    error.reason = reason
+    error.reason = last["id"]
     raise error
 
 

@@ -132,6 +132,9 @@ def start(
         ) from None
     except PermissionError as error:
         raise CommandFailed(f"may not run {command.argv[0]!r}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        # Too long a command line, a character that none can have, no more processes.
+        raise CommandFailed(f"cannot run {command.argv[0]!r}: {error}") from None
 
 
 def replace(command: Command, *, env: Mapping[str, str] | None = None) -> None:

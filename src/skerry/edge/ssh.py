@@ -7,13 +7,19 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
+from skerry.edge.conversation import Patience, converse
 from skerry.edge.paths import socket_folder
 from skerry.edge.run import Command, Finished, start
-from skerry.errors import AccessRefused, HostKeyMismatch, NodeError, NodeUnreachable
+from skerry.errors import (
+    AccessRefused,
+    HostKeyMismatch,
+    NodeAnswerInvalid,
+    NodeError,
+    NodeUnreachable,
+)
 
 CONNECT_TIMEOUT = 10
 # How long the connection stays after a command, in seconds: the next command finds it standing.
@@ -42,6 +48,8 @@ case $1 in
 *) exit 1 ;;
 esac
 """
+# What a command on a node may print, in bytes.
+OUTPUT_LIMIT = 4 << 20
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,44 +131,63 @@ def control_path(link: Link) -> str:
 
 
 def run_remote(
-    link: Link, remote: str, *, input: bytes | None = None, timeout: float = 60.0
+    link: Link,
+    remote: str,
+    *,
+    input: bytes | None = None,
+    timeout: float = 60.0,
+    limit: int = OUTPUT_LIMIT,
 ) -> Finished:
     """Runs a shell command on the node to its end; a status other than 0 is the caller's matter.
 
-    Raises `NodeUnreachable`, `HostKeyMismatch` or `AccessRefused` where ssh itself failed, and
-    `NodeUnreachable` when `timeout` seconds have passed.
+    Raises `NodeUnreachable`, `HostKeyMismatch` or `AccessRefused` where ssh itself failed,
+    `NodeUnreachable` when `timeout` seconds have passed, and `NodeAnswerInvalid` when it prints
+    more than `limit` bytes.
     """
     command = ssh_command(link, remote)
-    with tempfile.TemporaryFile() as stderr:
-        process = start_ssh(link, command, stderr)
-        try:
-            stdout, _ = process.communicate(input or b"", timeout=timeout)
-        except subprocess.TimeoutExpired:
-            stop_ssh(process)
-            close_connection(link)
-            raise NodeUnreachable(link.node, f"no answer within {timeout:g} s") from None
-        except BaseException:
-            stop_ssh(process)
-            raise
-        finished = Finished(command, process.returncode, stdout, read_all(stderr))
-    raise_for_ssh(link, finished.status, finished.stderr)
-    return finished
+    process = start_ssh(link, command)
+    printed: list[bytes] = []
+    size = 0
+
+    def hear(chunk: bytes) -> bool:
+        nonlocal size
+        printed.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise NodeAnswerInvalid(
+                link.node,
+                f"a command on the node prints more than {limit >> 20} MiB",
+                hint="the node is broken or hostile: look at it before you trust it again",
+            )
+        return False
+
+    try:
+        words = converse(process, [input or b""], hear, Patience(None, timeout))
+    except TimeoutError:
+        stop_ssh(process)
+        close_connection(link)
+        raise NodeUnreachable(link.node, f"no answer within {timeout:g} s") from None
+    except BaseException:
+        stop_ssh(process)
+        raise
+    raise_for_ssh(link, process.returncode, words)
+    return Finished(command, process.returncode, b"".join(printed), words)
 
 
-def start_ssh(link: Link, command: Command, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Starts an ssh command with pipes for input and output.
+def start_ssh(link: Link, command: Command) -> subprocess.Popen[bytes]:
+    """Starts an ssh command with pipes for input, output and errors.
 
-    `stderr` is a file because a multiplexing master inherits it and would hold a pipe open for
-    as long as the connection stays.
+    A multiplexing master inherits the pipe for errors and holds it open for as long as the
+    connection stays: nobody may read it to its end (`conversation.Complaints` does not).
     """
-    return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+    return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def stop_ssh(process: subprocess.Popen[bytes]) -> None:
     """Ends an ssh client of ours; the connection that it shares goes on."""
     process.kill()
     process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             try:
                 pipe.close()
@@ -181,12 +208,6 @@ def close_connection(link: Link) -> None:
         process.kill()
         process.wait()
     Path(path).unlink(missing_ok=True)
-
-
-def read_all(file: IO[bytes], *, limit: int = 65536) -> bytes:
-    """The last `limit` bytes of a file that a child wrote."""
-    size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), limit, max(0, size - limit))
 
 
 def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
@@ -235,21 +256,26 @@ def pinned_fingerprints(link: Link) -> list[str]:
     import base64
 
     try:
-        lines = Path(link.known_hosts).read_text().splitlines()
+        lines = Path(link.known_hosts).read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
     found = []
     for line in lines:
         words = line.split()
         if len(words) >= 3 and words[0] in (link.node, f"[{link.node}]"):
-            digest = hashlib.sha256(base64.b64decode(words[2])).digest()
+            try:
+                digest = hashlib.sha256(base64.b64decode(words[2])).digest()
+            except ValueError:
+                # ssh takes no notice of such a line either.
+                continue
             found.append("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
     return found
 
 
 def _quoted(path: str) -> str:
-    # ssh_config splits values at spaces and expands %.
-    return '"' + path.replace("%", "%%") + '"'
+    # ssh_config splits values at spaces, resolves backslashes in quotes, and expands %.
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def _askpass(node: str, password: str) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ import msgspec
 import msgspec.structs
 from msgspec import inspect as types
 
+from skerry.errors import Problem
 from skerry.load.decode_scalar import (
     BAD,
     Decoder,
@@ -26,8 +27,15 @@ from skerry.load.decode_scalar import (
     shown_text,
     text_check,
 )
-from skerry.load.document import MappingNode, Node, ScalarNode, SequenceNode, is_null
-from skerry.load.reading import Reading, TooLarge, Trail, join_words, render_trail
+from skerry.load.document import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    is_null,
+    place_of,
+)
+from skerry.load.reading import Reading, TooLarge, TooWrong, Trail, join_words, render_trail
 from skerry.model.origin import Origin
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -43,6 +51,11 @@ def decode(node: Node, kind: type[T], reading: Reading) -> T | None:
         value = struct_decoder(kind)(node, reading, None)
     except TooLarge:
         reading.problem(node, None, "its aliases make it too large")
+        return None
+    except TooWrong:
+        reading.problems.append(
+            Problem(reading.file, *place_of(node), "has more errors: mend these first")
+        )
         return None
     return None if value is BAD else value
 

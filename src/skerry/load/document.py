@@ -12,6 +12,7 @@ import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from skerry.errors import Problem
+from skerry.load.files import FileFault, read_limited
 
 __all__ = ["MappingNode", "Node", "Place", "ScalarNode", "SequenceNode"]
 
@@ -20,7 +21,8 @@ Place: TypeAlias = tuple[int, int]
 
 # libyaml's composer recurses in C: without a limit, deep nesting ends the whole program.
 MAX_DEPTH = 100
-MAX_FILE_BYTES = 8 * 1024 * 1024
+# What a file of 8 MB can hold of values would fill the memory of a small computer.
+MAX_NODES = 200_000
 
 # Tags that the parser below gives; an explicit tag in the file stands in its full form.
 PLAIN = ""
@@ -40,12 +42,20 @@ class _TooDeep(Exception):
         self.mark = mark
 
 
+class _TooMany(Exception):
+    pass
+
+
 class _Parser(yaml.CSafeLoader):
     """Composes nodes; of a scalar it only keeps whether it was plain."""
 
     depth = 0
+    nodes_left = MAX_NODES
 
     def resolve(self, kind: type[Node], value: str, implicit: Any) -> str:
+        self.nodes_left -= 1
+        if not self.nodes_left:
+            raise _TooMany
         if kind is ScalarNode:
             return PLAIN if implicit[0] else QUOTED
         return COLLECTION
@@ -77,36 +87,29 @@ def is_null(node: Node) -> bool:
 def read_text(path: Path, shown: str, problems: list[Problem]) -> str | None:
     """The file's text, or None after a problem was noted under the name `shown`."""
     try:
-        content = path.read_bytes()
+        content = read_limited(path)
     except FileNotFoundError:
         problems.append(Problem(shown, 0, 0, "there is no such file"))
-    except IsADirectoryError:
-        problems.append(Problem(shown, 0, 0, "is a folder, not a file"))
-    except OSError as error:
-        problems.append(Problem(shown, 0, 0, f"cannot be read: {error.strerror}"))
-    except ValueError:
-        problems.append(Problem(shown, 0, 0, "is not a path"))
-    else:
-        if len(content) > MAX_FILE_BYTES:
-            problems.append(
-                Problem(shown, 0, 0, f"is larger than {MAX_FILE_BYTES >> 20} MiB: not read")
+        return None
+    except FileFault as fault:
+        problems.append(Problem(shown, 0, 0, str(fault)))
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        byte = content[error.start]
+        problems.append(
+            Problem(
+                shown,
+                line,
+                column,
+                f"is not UTF-8 text (byte 0x{byte:02x})",
+                hint="save the file as UTF-8",
             )
-            return None
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            before = content[: error.start]
-            line = before.count(b"\n") + 1
-            column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-            problems.append(
-                Problem(
-                    shown,
-                    line,
-                    column,
-                    f"is not UTF-8 text (byte 0x{content[error.start]:02x})",
-                    hint="save the file as UTF-8",
-                )
-            )
+        )
     return None
 
 
@@ -132,6 +135,9 @@ def parse_documents(text: str, file: str, problems: list[Problem]) -> list[Node]
     except _TooDeep as error:
         line, column = (error.mark.line + 1, error.mark.column + 1) if error.mark else (0, 0)
         problems.append(Problem(file, line, column, f"is nested more than {MAX_DEPTH} levels deep"))
+    except _TooMany:
+        problems.append(Problem(file, 0, 0, f"holds more than {MAX_NODES} values: not read"))
+        return []
     except (RecursionError, UnicodeError) as error:
         problems.append(Problem(file, 0, 0, f"is not YAML: {error}"))
     finally:

@@ -24,8 +24,9 @@ from skerry.load.decode import struct_decoder
 from skerry.load.decode_scalar import BAD
 from skerry.load.document import COLLECTION, PLAIN, QUOTED, MappingNode, ScalarNode, read_text
 from skerry.load.document import Node as YamlNode
-from skerry.load.inventory_groups import Inventory
-from skerry.load.reading import Reading
+from skerry.load.files import FileFault, read_limited
+from skerry.load.inventory_groups import MAX_GROUPS, Inventory
+from skerry.load.reading import Reading, TooLarge, TooWrong
 from skerry.load.unknown import nearest
 from skerry.model.cloud import Node
 from skerry.model.metadata import DNS_LABEL_PATTERN
@@ -58,6 +59,19 @@ def read_inventory(path: Path, shown: str, problems: list[Problem]) -> dict[str,
     if text is None:
         return {}
     reading = Reading(shown, problems)
+    try:
+        return _parse_nodes(path, text, shown, problems, reading)
+    except TooLarge:
+        words = f"is too large: more than {MAX_GROUPS} groups, or aliases of them"
+    except TooWrong:
+        words = "has more errors: mend these first"
+    problems.append(Problem(shown, 0, 0, words))
+    return {}
+
+
+def _parse_nodes(
+    path: Path, text: str, shown: str, problems: list[Problem], reading: Reading
+) -> dict[str, Node]:
     if path.suffix in (".yaml", ".yml", ".json"):
         from skerry.load.inventory_yaml import parse_yaml
 
@@ -179,9 +193,10 @@ def _check_variable_files(path: Path, shown: str, problems: list[Problem]) -> No
     wanted = re.compile(rf"^\s*[\"']?({'|'.join(_SPELLINGS)})[\"']?\s*:", re.MULTILINE)
     for folder in ("group_vars", "host_vars"):
         for file in sorted((path.parent / folder).rglob("*")):
-            if not file.is_file():
+            try:
+                text = read_limited(file).decode(errors="replace")
+            except (FileFault, FileNotFoundError):
                 continue
-            text = file.read_bytes().decode(errors="replace")
             if match := wanted.search(text):
                 name = file.relative_to(path.parent).as_posix()
                 line = text.count("\n", 0, match.start(1)) + 1

@@ -6,11 +6,13 @@ import re
 import string
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 
 from skerry.load.document import Node
-from skerry.load.reading import Reading
+from skerry.load.reading import Reading, TooLarge
 
 MAX_HOSTS = 5000
+MAX_GROUPS = 1000
 
 # "[01:10]", "[:3]", "[a:f]", each with a step after a further colon.
 _RANGE = re.compile(r"\[(?:([0-9]*):([0-9]+)|([a-zA-Z]):([a-zA-Z]))(?::([0-9]+))?\]")
@@ -38,7 +40,9 @@ class Inventory:
         self.host_variables: dict[str, dict[str, Node]] = {}
 
     def group(self, name: str) -> Group:
-        """The group of that name, made if it is new."""
+        """The group of that name, made if it is new. Raises `TooLarge`."""
+        if name not in self.groups and len(self.groups) >= MAX_GROUPS:
+            raise TooLarge
         return self.groups.setdefault(name, Group())
 
     def add_hosts(
@@ -46,7 +50,7 @@ class Inventory:
     ) -> None:
         """Adds the hosts that `pattern` (a name, or a range) stands for to a group."""
         try:
-            names = list(expand_range(pattern))
+            names = list(islice(expand_range(pattern), MAX_HOSTS + 1))
             if len(self.hosts) + len(names) > MAX_HOSTS:
                 raise RangeFault(f"more than {MAX_HOSTS} hosts")
         except RangeFault as fault:
@@ -88,21 +92,21 @@ class Inventory:
         for start in self.groups:
             # The way down, with the children still to be looked at.
             way: list[tuple[str, Iterator[tuple[str, Node]]]] = []
-            names: list[str] = []
+            names: dict[str, None] = {}
             if start not in done:
-                names.append(start)
+                names[start] = None
                 way.append((start, iter(self.groups[start].children.items())))
             while way:
                 name, children = way[-1]
                 child, at = next(children, (None, None))
                 if child is None or at is None:
                     way.pop()
-                    names.pop()
+                    names.popitem()
                     done.add(name)
                 elif child in names:
                     return child, at
                 elif child not in done and child in self.groups:
-                    names.append(child)
+                    names[child] = None
                     way.append((child, iter(self.groups[child].children.items())))
         return None
 

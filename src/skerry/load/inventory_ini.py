@@ -24,7 +24,7 @@ _ADDRESS_WITH_PORT = re.compile(r"^((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)$")
 
 
 def parse_ini(text: str, reading: Reading) -> Inventory:
-    """The inventory that an INI text describes; problems go to `reading`."""
+    """The inventory that an INI text describes; problems go to `reading`. Raises `TooLarge`."""
     inventory = Inventory()
     wanted: list[tuple[str, Node, str]] = []
     section, part = "ungrouped", "hosts"

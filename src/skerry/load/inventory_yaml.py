@@ -9,7 +9,7 @@ from __future__ import annotations
 from skerry.errors import Problem
 from skerry.load.document import MappingNode, Node, is_null, parse_documents
 from skerry.load.inventory_groups import Inventory
-from skerry.load.reading import Reading, TooLarge, Trail
+from skerry.load.reading import Reading, Trail
 from skerry.load.unknown import explain_field
 
 _PARTS = ("hosts", "children", "vars")
@@ -17,14 +17,14 @@ _MAX_DEPTH = 50
 
 
 def parse_yaml(text: str, file: str, problems: list[Problem], reading: Reading) -> Inventory:
-    """The inventory that a YAML text describes; problems go to `problems` and `reading`."""
+    """The inventory that a YAML text describes; problems go to `problems` and `reading`.
+
+    Raises `TooLarge`.
+    """
     inventory = Inventory()
     for root in parse_documents(text, file, problems)[:1]:
-        try:
-            for name, _, group in _entries(root, reading, None):
-                _read_group(name, group, inventory, reading, (None, name))
-        except TooLarge:
-            reading.problem(root, None, "its aliases make it too large")
+        for name, _, group in _entries(root, reading, None):
+            _read_group(name, group, inventory, reading, (None, name))
     return inventory
 
 

@@ -8,8 +8,10 @@ import msgspec
 
 from skerry.compile.lock import Lock
 from skerry.errors import CloudInvalid, Problem
+from skerry.load.files import FileFault, read_limited
 
 NAME = "cloud.lock"
+_HINT = "take the file's last good version from git, or delete it: it is made again"
 
 
 def read_lock(folder: Path) -> Lock:
@@ -18,14 +20,17 @@ def read_lock(folder: Path) -> Lock:
     Raises `CloudInvalid` when the file is not one that Skerry wrote.
     """
     try:
-        content = (folder / NAME).read_bytes()
+        content = read_limited(folder / NAME)
     except FileNotFoundError:
         return Lock()
-    hint = "take the file's last good version from git, or delete it: it is made again"
+    except FileFault as fault:
+        raise CloudInvalid([Problem(NAME, 0, 0, str(fault), hint=_HINT)]) from None
     try:
         return msgspec.json.decode(content, type=Lock)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise CloudInvalid([Problem(NAME, 0, 0, str(error), hint=hint)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CloudInvalid([Problem(NAME, 0, 0, str(error), hint=_HINT)]) from None
+    except RecursionError:
+        raise CloudInvalid([Problem(NAME, 0, 0, "is nested too deeply", hint=_HINT)]) from None
 
 
 def write_lock(folder: Path, lock: Lock) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -27,6 +28,9 @@ from skerry.model.secret import Secret
 from skerry.model.service import Service
 
 assert tuple(KINDS) == HONOURED_KINDS
+
+# Of all files together; who made so many has made one mistake, many times.
+MOST_PROBLEMS = 2000
 
 SharedKind = TypeVar("SharedKind", bound=Shared)
 
@@ -63,6 +67,10 @@ class Manifests:
             self.broken_files.add(file)
         for root in roots:
             for item in self._items(file, root):
+                if len(self.problems) > MOST_PROBLEMS:
+                    self.broken.add(("", ""))
+                    self.broken_files.add(file)
+                    return
                 self._read_document(file, item)
 
     def _items(self, file: str, root: Node) -> list[Node]:
@@ -74,9 +82,13 @@ class Manifests:
         if kind is None or kind.value != "List":
             return [root]
         reading, items = Reading(file, self.problems), fields.get("items")
-        for key, _ in root.value:
-            if key.value not in ("apiVersion", "kind", "items", "metadata"):
-                reading.problem(key, None, f"no field `{key.value}` in a List")
+        strange = (
+            key
+            for key, _ in root.value
+            if key.value not in ("apiVersion", "kind", "items", "metadata")
+        )
+        for key in islice(strange, 10):
+            reading.problem(key, None, f"no field `{key.value}` in a List")
         if fields.get("apiVersion") is None or fields["apiVersion"].value != "v1":
             reading.problem(root, None, "the apiVersion of a List is v1")
         if items is None or items.__class__ is not SequenceNode:
@@ -140,6 +152,9 @@ class Manifests:
 def list_manifest_files(folder: Path) -> list[str]:
     """All ``*.yaml`` and ``*.yml`` under ``pods/``, relative to the folder, sorted."""
     found: list[str] = []
+    if path_fault(folder, "pods"):
+        # A link that leads elsewhere may lead to all of the disk: reading it says what is wrong.
+        return ["pods"]
     for parent, folders, files in os.walk(folder / "pods"):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = PurePosixPath(Path(parent).relative_to(folder).as_posix())

@@ -26,10 +26,16 @@ Trail: TypeAlias = "tuple[Trail, str] | None"
 # Aliases let ten lines stand for millions of values ("billion laughs").
 MAX_VALUES = 200_000
 MAX_MERGES = 20
+# More than anyone reads; what 100,000 unknown fields may have meant would take minutes to find.
+MAX_PROBLEMS = 200
 
 
 class TooLarge(Exception):
     """The document stands for more values than anyone writes by hand."""
+
+
+class TooWrong(Exception):
+    """The document has more problems than anyone reads."""
 
 
 class Reading:
@@ -46,9 +52,13 @@ class Reading:
         # Fields of the document's root whose values no message may show.
         self.secret_fields: tuple[str, ...] = ()
         self._values_left = MAX_VALUES
+        self._problems_left = MAX_PROBLEMS
 
     def problem(self, at: Node | Place, trail: Trail, message: str, *, hint: str = "") -> None:
-        """Notes a problem at a node; the message begins with the way to it."""
+        """Notes a problem at a node; the message begins with the way to it. Raises `TooWrong`."""
+        self._problems_left -= 1
+        if self._problems_left < 0:
+            raise TooWrong
         line, column = place_of(at) if isinstance(at, Node) else at
         way = render_trail(trail)
         text = f"{way}: {message}" if way else message

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import count
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Event, Thread
 
 import msgspec
@@ -20,6 +20,8 @@ from skerry.observe.log_streams import JournalStream, NodeLog
 # How long a line waits for older ones of slower nodes, in seconds.
 WINDOW = 0.3
 _LONGEST_PAUSE = 10.0
+# Lines that were read and not yet shown: a node that talks faster than the terminal shows waits.
+_WAITING_MOST = 64
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ class Follower:
     ) -> None:
         self._query = msgspec.structs.replace(query, follow=True, lines=None)
         self._timeout = timeout
-        self._came: SimpleQueue[Line | Notice] = SimpleQueue()
+        self._came: Queue[Line | Notice] = Queue(_WAITING_MOST)
         self._stopped = Event()
         self._streams: dict[str, JournalStream] = {}
         self._open = len(logs)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from skerry.compile.rolling.names import any_revision, has_revision, without_revision
+from skerry.edge.answers import MOMENT_LIMIT
 from skerry_node import wire
 
 _FIELDS = (
@@ -21,6 +22,9 @@ _FIELDS = (
     "CONTAINER_ID_FULL",
 )  # fmt: skip
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+# Goes back to the node as an argument.
+_CURSOR = re.compile(r"[A-Za-z0-9=;_-]{0,500}")
+_LAST_MICROSECOND = MOMENT_LIMIT * 1_000_000
 _decoder = msgspec.json.Decoder()
 
 
@@ -134,8 +138,8 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
     unit as their object.
     """
     try:
-        entry = _decoder.decode(text)
-    except msgspec.DecodeError:
+        entry = _decoder.decode(text.decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(entry, dict) or "PODMAN_EVENT" in entry:
         return None
@@ -155,6 +159,9 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
         priority = int(_text(entry.get("PRIORITY")) or 6)
     except ValueError:
         return None
+    cursor = _text(entry.get("__CURSOR"))
+    if not (0 <= microseconds <= _LAST_MICROSECOND and _CURSOR.fullmatch(cursor)):
+        return None
     return Line(
         microseconds=microseconds,
         source=source,
@@ -162,15 +169,16 @@ def try_parse_entry(text: bytes, sources: Mapping[str, Source]) -> Line | None:
         message=_text(entry.get("MESSAGE")).rstrip("\n"),
         priority=priority,
         from_systemd=speaker is None,
-        cursor=_text(entry.get("__CURSOR")),
+        cursor=cursor,
     )
 
 
 def _text(value: Any) -> str:
+    """A field's text: the first one, where it occurs more than once."""
+    if isinstance(value, list) and value and isinstance(value[0], str | list):
+        value = value[0]
     if isinstance(value, str):
         return value
-    if isinstance(value, list):
-        if all(isinstance(one, int) and 0 <= one < 256 for one in value):
-            return bytes(value).decode(errors="replace")
-        return _text(value[0])
+    if isinstance(value, list) and all(isinstance(one, int) and 0 <= one < 256 for one in value):
+        return bytes(value).decode(errors="replace")
     return ""

@@ -163,7 +163,7 @@ def plan_node(
         base=observed["generation"],
         number=observed["next_number"],
         steps=tuple(steps),
-        missing=tuple(observed["missing"]) if steps else (),
+        missing=_missing(desired, observed) if steps else (),
         blockers=(
             *conflicts,
             *plan_immutable(desired, observed),
@@ -174,6 +174,12 @@ def plan_node(
         else (),
         notes=_notes_of(observed),
     )
+
+
+def _missing(desired: wire.Manifest, observed: wire.Observed) -> tuple[str, ...]:
+    """What the node misses; of what it is not to have it can miss nothing."""
+    wanted = {entry["digest"] for entry in desired["files"].values()}
+    return tuple(digest for digest in observed["missing"] if digest in wanted)
 
 
 def _notes_of(observed: wire.Observed) -> tuple[str, ...]:

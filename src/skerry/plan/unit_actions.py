@@ -42,7 +42,7 @@ def decide_unit_action(
             return UnitAction.RESTART, "new, and something else runs under its name"
         return UnitAction.START, "new"
     if is_changed:
-        if active == "active" and wanted["reloads"] and owned["reloads"]:
+        if active == "active" and wanted.get("reloads") and owned.get("reloads"):
             return UnitAction.RELOAD, "changed"
         return UnitAction.RESTART, "changed"
     if active == "failed":
@@ -77,7 +77,7 @@ def job_entries(manifest: wire.Manifest | None) -> dict[str, wire.UnitEntry]:
     """
     units = manifest["units"] if manifest is not None else {}
     found = {name: entry for name, entry in units.items() if entry.get("role") in _JOB_ROLES}
-    stamps = {entry["completed"] for entry in found.values()} - {""}
+    stamps = {entry.get("completed", "") for entry in found.values()} - {""}
     for name, entry in units.items():
         if name not in found and entry.get("completed") in stamps:
             as_job = entry.copy()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from skerry.compile.secrets import PodmanSecret
 from skerry.compile.tree import Tree
-from skerry.edge.exchange import DEADLINE, OnEvent, Outgoing, exchange
+from skerry.edge.exchange import DEADLINE, WITHIN_LEAST, OnEvent, Outgoing, exchange
 from skerry.edge.ssh import Link
 from skerry.edge.turn import Turn
 from skerry.model.secret_value import SecretValue
 from skerry.plan.plan import NodePlan
 from skerry.plan.steps import SendImage, SendSecret
+
+# Bytes in a second.
+SLOWEST = 4096
 
 
 def push_node(
@@ -44,7 +47,15 @@ def push_node(
             step.image_id: {"reference": step.reference, "size": step.size} for step in images
         },
     }
-    exchange(link, "push", args, streams=streams, deadline=deadline, on_event=on_event)
+    exchange(
+        link,
+        "push",
+        args,
+        streams=streams,
+        deadline=deadline,
+        within=_longest(images, streams, deadline),
+        on_event=on_event,
+    )
     return sum(max(stream.size, 0) for stream in streams)
 
 
@@ -61,6 +72,12 @@ def push_secrets(
     args = {"lock": turn.lock_request()}
     exchange(link, "push", args, streams=streams, deadline=deadline)
     return sum(stream.size for stream in streams)
+
+
+def _longest(images: Sequence[SendImage], streams: Sequence[Outgoing], deadline: float) -> float:
+    """How long all may take, over the slowest network that is of any use, in seconds."""
+    sizes = sum(step.size for step in images) + sum(max(stream.size, 0) for stream in streams)
+    return 10 * deadline + WITHIN_LEAST * (1 + len(streams)) + sizes / SLOWEST
 
 
 def secret_streams(plan: NodePlan, secrets: Mapping[str, PodmanSecret]) -> Iterator[Outgoing]:

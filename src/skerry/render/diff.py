@@ -11,7 +11,7 @@ import msgspec
 
 from skerry.errors import NodeError
 from skerry.observe.finding import Finding
-from skerry.render.text import Palette, plural, visible
+from skerry.render.text import Palette, one_line, plural, visible
 
 _DIFF_LIMIT = 60
 
@@ -26,7 +26,9 @@ def render_findings(findings: Sequence[Finding], palette: Palette) -> str:
             lines.append(palette.paint(one.node, "bold"))
         if one.workloads != workload:
             workload = one.workloads
-            lines.append("  " + palette.paint(", ".join(one.workloads) or "(the node)", "cyan"))
+            lines.append(
+                "  " + palette.paint(one_line(", ".join(one.workloads)) or "(the node)", "cyan")
+            )
         lines += _finding_lines(one, palette)
     return "\n".join(lines)
 
@@ -65,10 +67,10 @@ def render_diff_json(findings: Sequence[Finding], unreachable: Mapping[str, Node
 
 
 def _finding_lines(one: Finding, palette: Palette) -> list[str]:
-    lines = [f"    {palette.paint(one.kind, 'bold')} {visible(one.name)}"]
-    lines.append(f"      expected  {palette.paint(visible(one.expected), 'green')}")
-    lines.append(f"      actual    {palette.paint(visible(one.actual), 'red')}")
-    lines.append(f"      fix       {visible(one.fix)}")
+    lines = [f"    {palette.paint(one.kind, 'bold')} {one_line(one.name)}"]
+    lines.append(f"      expected  {palette.paint(one_line(one.expected), 'green')}")
+    lines.append(f"      actual    {palette.paint(one_line(one.actual), 'red')}")
+    lines.append(f"      fix       {one_line(one.fix)}")
     if one.old is not None and one.new is not None:
         lines += _text_diff(one.old, one.new, palette)
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from skerry.errors import CloudInvalid, NodeError, NodeProgramFailed, SkerryError
+from skerry.render.text import one_line, visible
 
 
 def render_error(error: SkerryError, *, as_json: bool = False) -> str:
@@ -13,12 +14,12 @@ def render_error(error: SkerryError, *, as_json: bool = False) -> str:
         return json.dumps(error_to_builtins(error))
     lines: list[str] = []
     if isinstance(error, CloudInvalid):
-        lines += [str(problem) for problem in error.problems]
+        lines += [one_line(str(problem)) for problem in error.problems]
     where = f"{error.node}: " if isinstance(error, NodeError) else ""
-    lines.append(f"error: {where}{error.message}  [{error.id}]")
-    lines += [f"  | {line}" for line in error.detail.splitlines()]
+    lines.append(f"error: {one_line(where + error.message)}  [{error.id}]")
+    lines += [f"  | {visible(line)}" for line in error.detail.splitlines()]
     if error.hint:
-        lines.append(f"  hint: {error.hint}")
+        lines.append(f"  hint: {one_line(error.hint)}")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from skerry.errors import NodeError
 from skerry.observe.history import HistoryRow
 from skerry.render.table import Cell, Column, Row, choose_columns, render_table
-from skerry.render.text import Palette, plural, visible
+from skerry.render.text import Palette, one_line, plural
 
 COLUMNS = (
     Column("generation"),
@@ -46,7 +46,7 @@ def render_history(
         return "\n".join(lines)
     shown = [lines.pop(0)] if has_header else []
     for line, row in zip(lines, rows, strict=True):
-        shown += [line, *(palette.paint(f"    {visible(one)}", "dim") for one in row.changes)]
+        shown += [line, *(palette.paint(f"    {one_line(one)}", "dim") for one in row.changes)]
     return "\n".join(shown)
 
 

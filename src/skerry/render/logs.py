@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from skerry.observe.journal import Line
-from skerry.render.text import Palette, visible
+from skerry.render.text import Palette, one_line, visible
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 # syslog's levels: what is this bad or worse is shown so.
@@ -24,7 +24,7 @@ class LogRenderer:
 
     def render_line(self, line: Line) -> str:
         """The line as text: local time, source, message; a message of several lines as several."""
-        label = line.source.label
+        label = one_line(line.source.label)
         colour = self._colours.setdefault(label, _COLOURS[len(self._colours) % len(_COLOURS)])
         self.width = max(self.width, len(label))
         prefix = (

@@ -15,7 +15,7 @@ from skerry.model.cloud import Node
 from skerry.observe.census import NodeState, state_of
 from skerry.render.errors import error_to_builtins
 from skerry.render.table import Cell, Column, Row, choose_columns, render_table
-from skerry.render.text import Palette, plural, visible
+from skerry.render.text import Palette, one_line, plural
 from skerry.render.units import format_age, format_memory
 
 COLUMNS = (
@@ -88,7 +88,9 @@ def render_facts(facts: Mapping[str, Any]) -> str:
     """A node's facts, one per line, sorted by name."""
     rows = sorted(_flattened("", facts))
     width = max((len(key) for key, _ in rows), default=0)
-    return "\n".join(f"{key.ljust(width)}  {visible(value)}".rstrip() for key, value in rows)
+    return "\n".join(
+        f"{one_line(key).ljust(width)}  {one_line(value)}".rstrip() for key, value in rows
+    )
 
 
 def step_words(step: Step) -> str:
@@ -113,7 +115,7 @@ def render_report(report: Report, *, entry: str, seconds: float) -> str:
     if report.facts is not None:
         memory, disk = format_memory(host.memory), format_memory(host.disk_free)
         what = f"{host.os_name}, {host.kernel}, {host.arch}, {memory} RAM, {disk} disk free"
-        lines.append(f"{report.node}: {visible(what)}")
+        lines.append(f"{report.node}: {one_line(what)}")
     skipped = [step.step for step in report.steps if step.state == "skipped"]
     words = [_change_words(report)]
     if entry:
@@ -140,7 +142,7 @@ def render_reset(name: str, report: ResetReport, *, seconds: float) -> str:
         line = "everything of Skerry's is removed"
         if report.is_shut:
             line += ", and the host no longer lets the deploy user in"
-    left = [f"{name}: left: {visible(words)}" for words in report.left]
+    left = [f"{name}: left: {one_line(words)}" for words in report.left]
     return "\n".join([*left, f"{name}: {line} · {seconds:.1f} s"])
 
 

@@ -19,7 +19,7 @@ from skerry.plan.steps import (
     WriteFile,
 )
 from skerry.plan.unit_actions import UnitAction
-from skerry.render.text import Palette, format_bytes, plural, visible
+from skerry.render.text import Palette, format_bytes, one_line, plural, visible
 
 # A new file is shown in full only on demand: its text is in the folder.
 _MARKS = {"add": ("+", "green"), "change": ("~", "yellow"), "restore": ("!", "magenta")}
@@ -35,12 +35,13 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
             continue
         lines.append(palette.paint(name, "bold"))
         for blocker in node.blockers:
-            first, *more = visible(blocker).splitlines()
+            first, *more = visible(blocker).splitlines() or [""]
             lines.append(f"  {palette.paint('cannot be changed:', 'red')} {first}")
             lines += [f"    {line}" for line in more]
-        lines += [f"  {palette.paint('note:', 'yellow')} {note}" for note in node.notes]
+        lines += [f"  {palette.paint('note:', 'yellow')} {one_line(note)}" for note in node.notes]
         for workload, steps in _by_workload(node):
-            lines.append(f"  {palette.paint(workload, 'cyan')}{_order_words(plan, workload)}")
+            shown = palette.paint(one_line(workload), "cyan")
+            lines.append(f"  {shown}{_order_words(plan, workload)}")
             stage = 0
             for step in steps:
                 if isinstance(step, ActOnUnit) and step.stage > stage:
@@ -49,9 +50,8 @@ def render_plan(plan: Plan, palette: Palette, *, is_verbose: bool = False) -> st
                 lines += _step_lines(step, palette, is_verbose=is_verbose)
         lines.append("")
     for name, reason in plan.unreachable.items():
-        lines.append(
-            f"{palette.paint(name, 'bold')}  {palette.paint('unreachable', 'red')}: {reason}"
-        )
+        words = f"{palette.paint('unreachable', 'red')}: {one_line(reason)}"
+        lines.append(f"{palette.paint(name, 'bold')}  {words}")
     if plan.unreachable:
         names = ",".join(plan.unreachable)
         lines += [f"  what they have starts elsewhere with `skerry apply --without {names}`", ""]
@@ -66,7 +66,7 @@ def _order_words(plan: Plan, workload: str) -> str:
     rolled = plan.roll.workloads.get(workload)
     if rolled is None:
         return ""
-    return f"  {rolled.order}" + (f": {rolled.reason}" if rolled.reason else "")
+    return f"  {rolled.order}" + (f": {one_line(rolled.reason)}" if rolled.reason else "")
 
 
 def _roll_lines(plan: Plan, palette: Palette) -> list[str]:
@@ -81,8 +81,8 @@ def _roll_lines(plan: Plan, palette: Palette) -> list[str]:
             else:
                 words = f"at most {rolled.max_unavailable} of {rolled.replicas} down"
             if rolled.replicas > 1:
-                lines.append(f"  {palette.paint(name, 'cyan')}  {words} at a time")
-    lines += [f"{palette.paint('note:', 'yellow')} {note}" for note in roll.notes]
+                lines.append(f"  {palette.paint(one_line(name), 'cyan')}  {words} at a time")
+    lines += [f"{palette.paint('note:', 'yellow')} {one_line(note)}" for note in roll.notes]
     if roll.left:
         left = ", ".join(roll.left)
         lines.append(f"{palette.paint('canary:', 'yellow')} {left} would change too, but not now")
@@ -97,7 +97,7 @@ def _place_lines(plan: Plan, palette: Palette) -> list[str]:
         lines.append(f"{palette.paint(name, 'bold')}  {words}")
     for move in plan.moves:
         note = f"  ({move.note})" if move.note else ""
-        name = palette.paint(move.workload, "cyan")
+        name = palette.paint(one_line(move.workload), "cyan")
         lines.append(f"moves: {name} {move.source} -> {move.target}{note}")
     for held in plan.held:
         first, *more = held.describe().splitlines()
@@ -195,25 +195,28 @@ def _step_lines(step: AnyStep, palette: Palette, *, is_verbose: bool) -> list[st
     indent = "    "
     if isinstance(step, WriteFile):
         mark, colour = _MARKS[step.kind]
-        lines = [f"{indent}{palette.paint(f'{mark} {step.path}', colour)}  {step.why}"]
+        lines = [f"{indent}{palette.paint(f'{mark} {one_line(step.path)}', colour)}  {step.why}"]
         # Without the new text (a rollback: it is on the node) there is nothing to compare.
         is_compared = step.kind != "add" or step.old is not None or is_verbose
         if step.new is not None and is_compared:
             lines += _diff_lines(step.old or "", step.new, palette)
         return lines
     if isinstance(step, RemoveFile):
-        return [f"{indent}{palette.paint(f'- {step.path}', 'red')}  no longer wanted"]
+        return [f"{indent}{palette.paint(f'- {one_line(step.path)}', 'red')}  no longer wanted"]
     if isinstance(step, SendSecret):
         mark, colour = _MARKS[_SECRET_MARKS.get(step.why, "restore")]
-        return [f"{indent}{palette.paint(f'{mark} secret {step.of}', colour)}  {step.why}"]
+        name = palette.paint(f"{mark} secret {one_line(step.of)}", colour)
+        return [f"{indent}{name}  {step.why}"]
     if isinstance(step, RemoveSecret):
-        return [f"{indent}{palette.paint(f'- secret {step.of}', 'red')}  {step.why}"]
+        return [f"{indent}{palette.paint(f'- secret {one_line(step.of)}', 'red')}  {step.why}"]
     if isinstance(step, ActOnUnit):
-        return [f"{indent}{palette.paint(step.action.value, 'bold')} {step.unit}  {step.why}"]
+        verb = palette.paint(step.action.value, "bold")
+        return [f"{indent}{verb} {one_line(step.unit)}  {step.why}"]
     if isinstance(step, SendImage):
         size = format_bytes(step.size)
-        return [f"{indent}send image {step.reference}  {step.image_id[:12]}, {size} unpacked"]
-    return [f"{indent}{step.describe()}"]
+        words = f"send image {step.reference}  {step.image_id[:12]}, {size} unpacked"
+        return [f"{indent}{one_line(words)}"]
+    return [f"{indent}{one_line(step.describe())}"]
 
 
 def _diff_lines(old: str, new: str, palette: Palette) -> list[str]:

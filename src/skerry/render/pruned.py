@@ -8,7 +8,7 @@ import msgspec
 
 from skerry.errors import NodeError
 from skerry.observe.pruning import Pruned
-from skerry.render.text import format_bytes, plural, visible
+from skerry.render.text import format_bytes, one_line, plural
 
 
 def render_pruned(nodes: Mapping[str, Pruned]) -> str:
@@ -17,7 +17,7 @@ def render_pruned(nodes: Mapping[str, Pruned]) -> str:
     for name, pruned in nodes.items():
         lines.append(f"{name}  {_words(pruned)}, {format_bytes(pruned.bytes)}")
         lines += [
-            f"  image {visible(reference) or '(no name)'}  {image_id[:12]}"
+            f"  image {one_line(reference) or '(no name)'}  {one_line(image_id[:12])}"
             for image_id, reference in sorted(pruned.images.items(), key=lambda one: one[1])
         ]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from skerry.errors import UsageError
-from skerry.render.text import Palette, visible
+from skerry.render.text import Palette, one_line
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -88,4 +88,4 @@ def render_table(
 
 def _cell(value: str | Cell) -> Cell:
     text, styles = (value.text, value.styles) if isinstance(value, Cell) else (value, ())
-    return Cell(visible(text).replace("\n", " ").replace("\t", " ") or "-", styles)
+    return Cell(one_line(text) or "-", styles)

@@ -7,7 +7,13 @@ import re
 import sys
 from typing import IO
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What a terminal obeys, or shows in another place or not at all: control characters, those that
+# turn the direction of a text round or end a line, invisible ones, tags, halves of characters.
+# Not the joiners (U+200C, U+200D), which some scripts are written with.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 _CODES = {
     "bold": "1",
     "dim": "2",
@@ -46,8 +52,13 @@ class Palette:
 
 
 def visible(text: str) -> str:
-    """Text from a node with control characters shown and not obeyed by the terminal."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    """Foreign text with what a terminal would obey shown as an escape; lines and tabs stay."""
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """The same where one line is due: a text that breaks it could pass for a line of ours."""
+    return visible(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def format_bytes(count: float) -> str:
