@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import ENOMEM
 
-from skerry_node.basics import LINE_LIMIT, PROTOCOL, dump
+from skerry_node.basics import LINE_LIMIT, PROGRAM_MISSING, PROTOCOL, dump
 from skerry_node.fault import NodeFault, fault_of
 
 TYPE_CHECKING = False
@@ -70,7 +71,9 @@ def answer(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Dict[str
         return {"event": "result", "result": run_request(source, emit)}
     except NodeFault as fault:
         return fault.event()
-    except OSError as error:
+    except (OSError, MemoryError) as error:
+        if not isinstance(error, OSError):
+            error = OSError(ENOMEM, "out of memory")
         fault_there = fault_of(error)
         return fault_there.event() if fault_there is not None else bug()
     except Exception:
@@ -94,8 +97,12 @@ def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any
     if os.geteuid() != 0:
         raise NodeFault("not-root", "the node program does not run as root")
     module, function = OPS[op]
-    loaded = __import__("skerry_node." + module, fromlist=[function])
-    return getattr(loaded, function)(args, Streams(source, described), emit)
+    try:
+        run = getattr(__import__("skerry_node." + module, fromlist=[function]), function)
+    except Exception:
+        # This program's own files are damaged: the operator sends them again.
+        raise SystemExit(PROGRAM_MISSING) from None
+    return run(args, Streams(source, described), emit)
 
 
 def bug() -> Dict[str, Any]:

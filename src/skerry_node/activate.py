@@ -21,7 +21,7 @@ from skerry_node.journal import (
 from skerry_node.lock import give_lock_back, hold_lock
 from skerry_node.recover import recover
 from skerry_node.secrets import clean_secrets, raise_if_missing
-from skerry_node.store import FAILED, PENDING, UNCONFIRMED, Store
+from skerry_node.store import PENDING, UNCONFIRMED, Store, try_give_up
 from skerry_node.switch import events_path
 
 TYPE_CHECKING = False
@@ -158,6 +158,9 @@ def check_files(host: Host, store: Store, before: Manifest, after: Manifest) -> 
             raise NodeFault("blob-missing", "the content of %s was not sent" % path, _AGAIN)
         owners.ids(entry["owner"])
         found = look(host.path(path), owners)
+        if not found.is_entry(entry):
+            # It is read again when it is written; but then something would have to be undone.
+            store.read_blob(entry["digest"])
         if path in before["files"]:
             if found.kind in ("folder", "other"):
                 raise in_the_way(path, "what is there is no file")
@@ -166,7 +169,7 @@ def check_files(host: Host, store: Store, before: Manifest, after: Manifest) -> 
             adopted.append(path)
         elif found.kind != "absent":
             raise in_the_way(path, _foreign(found))
-    missing_folders(host, after["files"])
+    missing_folders(host, [*after["files"], *before["files"]])
     return adopted
 
 
@@ -193,7 +196,7 @@ def start_switch(host: Host, number: int) -> None:
         source,
     )
     if finished.status != 0:
-        Store(host).update_record(number, state=FAILED)
+        try_give_up(host, number, "systemd-run: " + finished.words[-500:])
         finished.raise_unless_done()
 
 

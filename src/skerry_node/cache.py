@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from skerry_node.basics import dump
-from skerry_node.durable import try_read_json
+from skerry_node.durable import try_read_json, try_unlink
 from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
@@ -41,12 +41,15 @@ def try_recall(host: Host, name: str, key: Key) -> Optional[Any]:
 
 def keep(host: Host, name: str, key: Key, answer: Any) -> None:
     """Keeps an answer; not synced, because a reboot empties the folder anyway."""
-    path = host.volatile_path(name)
-    temporary = "%s.%d" % (path, os.getpid())
     try:
-        with open(temporary, "wb") as file:
-            file.write(dump({"key": key, "answer": answer}))
-        os.rename(temporary, path)
+        path = host.volatile_path(name)
+        temporary = "%s.%d" % (path, os.getpid())
+        try:
+            with open(temporary, "wb") as file:
+                file.write(dump({"key": key, "answer": answer}))
+            os.rename(temporary, path)
+        except OSError:
+            try_unlink(temporary)
     except OSError:
         # Without it the next exchange is slower, and that is all.
         return

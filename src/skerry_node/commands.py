@@ -14,7 +14,7 @@ from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Sequence, Tuple
+    from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -22,6 +22,8 @@ ENVIRONMENT = {
     "HOME": "/root",
 }
 DEADLINE = 60.0
+# Between words of something that takes long, in seconds.
+HEARTBEAT = 10.0
 # SIGHUP and SIGPIPE by number: `signal` is one more import. We ignore them, children shall not.
 _DEFAULT_SIGNALS = (1, 13)
 
@@ -95,8 +97,10 @@ class Child:
             os.close(self.stdin)
             self.stdin = None
 
-    def finish(self, deadline: float = DEADLINE) -> Finished:
-        """Waits for the end and collects the output.
+    def finish(
+        self, deadline: float = DEADLINE, say: Optional[Callable[[], None]] = None
+    ) -> Finished:
+        """Waits for the end and collects the output; `say` is called now and then.
 
         Raises NodeFault, with the program killed, when `deadline` seconds have passed.
         """
@@ -108,7 +112,9 @@ class Child:
         opened = set(self._chunks)
         is_late = False
         while opened and not is_late:
-            ready = poll.poll(max(0.0, until - time.monotonic()) * 1000)
+            ready = poll.poll(max(0.0, min(until - time.monotonic(), HEARTBEAT)) * 1000)
+            if not ready and say is not None:
+                say()
             for one, _ in ready:
                 chunk = os.read(one, 65536)
                 if chunk:
@@ -116,7 +122,7 @@ class Child:
                 else:
                     poll.unregister(one)
                     opened.discard(one)
-            is_late = not ready
+            is_late = time.monotonic() > until
         if is_late:
             os.kill(self.pid, 9)
         for one in self._chunks:

@@ -28,7 +28,11 @@ def make_folder(path: str, mode: int = 0o700) -> None:
 def write_durable(path: str, content: bytes, mode: int = 0o600) -> None:
     """Replaces a file by rename; when this returns, it is on the disk."""
     temporary = stage(path, content, mode)
-    os.rename(temporary, path)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        try_unlink(temporary)
+        raise
     sync_folder(os.path.dirname(path))
 
 
@@ -50,11 +54,19 @@ def stage(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) ->
         os.fsync(descriptor)
     except OSError as error:
         os.close(descriptor)
-        os.unlink(temporary)
+        try_unlink(temporary)
         error.filename = error.filename or path
         raise
     os.close(descriptor)
     return temporary
+
+
+def try_unlink(path: str) -> None:
+    """Removes a file where that is possible: what is wrong was said already, or is of no matter."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def temporary_of(path: str) -> str:
@@ -90,18 +102,51 @@ def write_json(path: str, value: Any) -> None:
     write_durable(path, dump(value) + b"\n")
 
 
-def try_read_json(path: str) -> Optional[Any]:
-    """A JSON file's value; None where there is no such file. Raises NodeFault if it is damaged."""
+def try_read_json(path: str, shape: Any = object) -> Optional[Any]:
+    """A JSON file's value; None where there is no such file.
+
+    Raises NodeFault if it is damaged or `has_shape` says that it is something else.
+    """
     try:
         with open(path, "rb") as file:
             content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except IsADirectoryError:
+        raise damaged(path, "a folder is there") from None
     try:
-        return json.loads(content)
-    except ValueError as error:
-        raise NodeFault(
-            "state-damaged",
-            "%s is damaged: %s" % (path, error),
-            hint="the disk may be failing; a backup of that file, or `skerry node reset`, helps",
-        ) from None
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error) if content else "it is empty") from None
+    if not has_shape(value, shape):
+        raise damaged(path, "it holds something else")
+    return value
+
+
+def damaged(path: str, why: str, hint: str = "") -> NodeFault:
+    """The fault when a file of ours is not what we wrote."""
+    return NodeFault(
+        "state-damaged",
+        "%s is damaged: %s" % (path, why),
+        hint or "the disk may be failing; a backup of that file, or `skerry node reset`, helps",
+    )
+
+
+def has_shape(value: Any, shape: Any) -> bool:
+    """Whether a JSON value is as `shape` says.
+
+    A shape is a type or types; a list of one shape; ``{"": shape}`` for a dict of such values;
+    or a dict of the keys that must be there (those that end with ``?`` may be missing).
+    """
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(has_shape(one, shape[0]) for one in value)
+    if not isinstance(shape, dict):
+        return isinstance(value, shape)
+    if not isinstance(value, dict):
+        return False
+    if "" in shape:
+        return all(has_shape(one, shape[""]) for one in value.values())
+    return all(
+        has_shape(value[key.rstrip("?")], one) if key.rstrip("?") in value else key[-1] == "?"
+        for key, one in shape.items()
+    )

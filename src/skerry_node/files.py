@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A file larger than this is not read again while its inode, size and time of change stay.
 LARGE = 1 << 20
+# What lies below is Skerry's alone: a link there leads where nothing of ours may be written.
+_OWN_FOLDER = "/etc/skerry"
 
 
 class Found:
@@ -128,6 +130,9 @@ def missing_folders(host: Host, paths: Iterable[str]) -> List[str]:
     missing: Set[str] = set()
     for path in paths:
         folder = os.path.dirname(path)
+        for one in folders_above(path):
+            if one.startswith(_OWN_FOLDER) and os.path.islink(host.path(one)):
+                raise in_the_way(path, "%s is a link and no folder any more" % one)
         while folder not in missing and not os.path.lexists(host.path(folder)):
             missing.add(folder)
             folder = os.path.dirname(folder)
@@ -169,17 +174,27 @@ class Replacement:
         self.adopted = set(adopted)
         self.folders = list(folders)
         self.owners = Owners()
+        self.lost: List[str] = []
 
-    def write(self, number: int) -> List[str]:
+    def write(self, number: int, *, is_return: bool = False) -> List[str]:
         """Makes and replaces files; the paths that it touched.
 
         What somebody edited is put aside in the store first, and `number`'s record names it.
         What the new tree no longer has stays until `remove`. Every step can be repeated.
+        On the return to an old tree a content that the store has lost holds nothing up: the path
+        is in `lost`.
         """
         changes = [path for path, entry in self.after.items() if not self._look(path, entry)]
         self._put_aside(number, changes + self._removals())
         self._make_folders()
-        staged = [(self._stage(path), self.host.path(path)) for path in changes]
+        staged = []
+        for path in changes:
+            try:
+                staged.append((self._stage(path), self.host.path(path)))
+            except NodeFault:
+                if not is_return:
+                    raise
+                self.lost.append(path)
         for temporary, target in staged:
             os.rename(temporary, target)
         self._remove_temporaries()
@@ -214,7 +229,10 @@ class Replacement:
         return look(self.host.path(path), self.owners).is_entry(entry)
 
     def _put_aside(self, number: int, paths: Iterable[str]) -> None:
-        """Stores what is neither tree's: somebody edited it on the node."""
+        """Stores what is neither tree's: somebody edited it on the node.
+
+        And what is the old tree's, should its blob be lost: going back needs it.
+        """
         aside: Dict[str, Dict[str, Any]] = {}
         for path in paths:
             found = look(self.host.path(path), self.owners)
@@ -229,9 +247,10 @@ class Replacement:
             if found.kind == "link":
                 target = os.readlink(self.host.path(path))
                 aside[path] = {"link": target, "owner": found.owner}
-            elif found.kind == "file" and found.digest not in known and found.content is not None:
+            elif found.content is not None:
                 digest = self.store.write_blob(found.content)
-                aside[path] = {"digest": digest, "mode": found.mode, "owner": found.owner}
+                if digest not in known:
+                    aside[path] = {"digest": digest, "mode": found.mode, "owner": found.owner}
         if aside:
             before = self.store.record(number).get("displaced", {})
             self.store.update_record(number, displaced=dict(before, **aside))

@@ -13,7 +13,7 @@ from skerry_node.switch import events_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from skerry_node.host import Emit, Host
 
@@ -21,6 +21,8 @@ _PAUSE = 0.02
 # How long the transient unit may take to begin before it counts as gone, in seconds.
 _BEGINS_WITHIN = 15.0
 _RENEW_PAUSE = 20.0
+# A switch that is healthy says so at once; after so long it is asked, in seconds.
+_LISTENS_FOR = 3.0
 
 
 def follow_switch(host: Host, number: int, token: str, emit: Emit) -> Dict[str, Any]:
@@ -45,6 +47,9 @@ def follow_switch(host: Host, number: int, token: str, emit: Emit) -> Dict[str, 
             try_renew(host, token)
         if has_died:
             return _mend(host, number, emit)
+        if time.monotonic() - heard > _LISTENS_FOR and not _is_over(host, number):
+            # The disk may be too full for its words.
+            return _result("healthy")
         has_died = not events and _has_died(host, number, time.monotonic() - heard, offset)
         # Its last words may have come between the two looks: they are read first.
         if not has_died:
@@ -75,7 +80,7 @@ def _mend(host: Host, number: int, emit: Emit) -> Dict[str, Any]:
         state = FAILED
         store.update_record(number, state=FAILED)
     problem = recovered["problem"] if recovered is not None else ""
-    error = "the switch was ended from outside"
+    error = str(store.record(number).get("why") or "the switch was ended from outside")
     return dict(_result(state), error=error, undo_failed=problem)
 
 
@@ -96,7 +101,17 @@ def _read_events(path: str, offset: int) -> Tuple[List[Dict[str, Any]], int]:
     except FileNotFoundError:
         return [], offset
     whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    events = [one for one in map(_try_event, whole.splitlines()) if one is not None]
+    return events, offset + len(whole)
+
+
+def _try_event(line: bytes) -> Optional[Dict[str, Any]]:
+    """The event of a line; None for half of one, which a full disk leaves."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def _result(state: str) -> Dict[str, Any]:
@@ -104,6 +119,7 @@ def _result(state: str) -> Dict[str, Any]:
 
 
 def _result_of(event: Dict[str, Any]) -> Dict[str, Any]:
-    state = "healthy" if event["state"] == "active" else event["state"]
+    state = str(event.get("state"))
+    state = "healthy" if state == "active" else state
     keys = ("failed", "error", "undo_failed")
-    return dict(_result(state), **{key: event[key] for key in keys})
+    return dict(_result(state), **{key: event[key] for key in keys if key in event})

@@ -112,8 +112,13 @@ def load_image(
             "build or pull it again on the operator's machine, and run the command again",
             finished.words,
         )
+    try:
+        remember_image(host, image_id, reference)
+    except OSError:
+        # One that is not known to be ours would never be removed.
+        host.commands.run("podman", "image", "rm", image_id)
+        raise
     host.commands.run("podman", "tag", image_id, reference).raise_unless_done()
-    remember_image(host, image_id, reference)
 
 
 def _feed(host: Host, loading: Child, chunks: Iterable[bytes], compression: str) -> None:
@@ -159,7 +164,11 @@ def forget_images(host: Host, gone: Iterable[str]) -> None:
 
 def our_images(host: Host) -> Dict[str, str]:
     """The images that came by Skerry: id -> reference."""
-    return try_read_json(_record_path(host)) or {}
+    try:
+        return try_read_json(_record_path(host), {"": str}) or {}
+    except NodeFault:
+        # What it named stays when images are pruned.
+        return {}
 
 
 def remove_image(host: Host, image_id: str) -> bool:

@@ -37,15 +37,19 @@ def main(archive: str, version: str, digest: str) -> int:
         sys.stderr.write("the node program arrived damaged\n")
         return 1
     unpacked = os.path.join(base, ".new-%d" % os.getpid())
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        opened.extractall(unpacked)
-    compileall.compile_dir(unpacked, quiet=2)
-    os.sync()
     target = os.path.join(base, version)
-    if os.path.isdir(target):
-        shutil.rmtree(unpacked)
-    else:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            opened.extractall(unpacked)
+        compileall.compile_dir(unpacked, quiet=2)
+        os.sync()
+        if os.path.lexists(target):
+            # It is sent again where the one that is here does not work.
+            os.rename(target, os.path.join(base, ".old-%d" % os.getpid()))
         os.rename(unpacked, target)
+    except OSError:
+        shutil.rmtree(unpacked, ignore_errors=True)
+        raise
     remove_old(base, version)
     return 0
 
@@ -54,7 +58,7 @@ def remove_old(base: str, version: str) -> None:
     """Removes all versions but the last ones, and what a crash left."""
     names = [name for name in os.listdir(base) if name != version]
     whole = [name for name in names if not name.startswith(".")]
-    whole.sort(key=lambda name: os.stat(os.path.join(base, name)).st_mtime)
+    whole.sort(key=lambda name: os.lstat(os.path.join(base, name)).st_mtime)
     for name in [*whole[: max(0, len(whole) - KEPT + 1)], *(set(names) - set(whole))]:
         path = os.path.join(base, name)
         if os.path.isdir(path):

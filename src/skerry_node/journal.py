@@ -13,9 +13,9 @@ from its phase alone: in the first three `current` still names the old generatio
 back leads; in the last all files and units are those of the new one already, and only the link,
 the record and this file are left to write. All of these steps can be repeated.
 
-`stage` is the one of the unit actions that was begun last: those of later stages were not touched,
-and going back leaves them alone. `began` is when, in seconds on the monotonic clock of the boot
-`boot`.
+`stage` is the one of the unit actions that was begun last (-1: none yet): those of later stages
+were not touched, and going back leaves them alone. `began` is when, in seconds on the monotonic
+clock of the boot `boot`.
 
 The switch holds the file lock ``switching`` for as long as it lives. The kernel gives it back
 whatever ends the process: a journal whose lock is free belongs to nobody.
@@ -27,8 +27,9 @@ import time
 
 from skerry_node.condition import remove_job_stamps
 from skerry_node.durable import remove_durable, try_read_json, write_json
+from skerry_node.fault import NodeFault
 from skerry_node.host import FileLock
-from skerry_node.store import ACTIVE, Store
+from skerry_node.store import ACTIVE, PENDING, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ SWITCHING = "switching"
 HEALTHY = "healthy"
 UNDOING = "undoing"
 CONFIRMED = "confirmed"
+_SHAPE: Dict[str, Any] = {"number": int, "base": int, "phase": str, "boot": str, "stage?": int}
+_SHAPE.update({"began?": (int, float), "outcome?": str, "why?": str})
 
 
 def guard(host: Host) -> FileLock:
@@ -71,9 +74,21 @@ def is_switch_running(host: Host) -> bool:
 
 
 def try_read_journal(host: Host) -> Optional[Entry]:
-    """The journal of a switch that has not ended; None if there is none."""
-    entry: Optional[Entry] = try_read_json(host.state_path("journal"))
-    return entry
+    """The journal of a switch that has not ended; None if there is none.
+
+    What a damaged one said follows from the newest generation: numbers are not given twice.
+    Going back is right in all phases but the last, in which `current` has been moved.
+    """
+    try:
+        entry: Optional[Entry] = try_read_json(host.state_path("journal"), _SHAPE)
+        return entry
+    except NodeFault:
+        store = Store(host)
+        number, current = max([0, *store.numbers()]), store.current_number()
+        if not number or store.record(number).get("state", PENDING) != PENDING:
+            return None
+        phase = CONFIRMED if number == current else UNDOING
+        return {"number": number, "base": current, "phase": phase, "boot": ""}
 
 
 def write_journal(host: Host, entry: Entry) -> None:

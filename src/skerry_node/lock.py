@@ -7,16 +7,17 @@ taken over. Leases are counted on the node's boot clock, so no wall clock matter
 
 from __future__ import annotations
 
+import os
 import time
 
 from skerry_node.durable import make_folder, remove_durable, try_read_json, write_json
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
-from skerry_node.journal import guard, is_switch_running, try_read_journal
+from skerry_node.journal import close_journal, guard, is_switch_running, try_read_journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, List, Optional
 
     from skerry_node.host import Emit
     from skerry_node.wire import LockEntry
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Entry = Dict[str, Any]
 
 LEASE = 120.0
+_NUMBER = (int, float)
+_SHAPE: Dict[str, Any] = {"who": str, "why": str, "token": str, "boot": str, "since": _NUMBER}
+_SHAPE.update(cloud=str, expires_at=_NUMBER)
 # Renewing is a write that is synced; so not more often than needed.
 RENEW_AFTER = 20.0
 
@@ -39,9 +43,34 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
     if not isinstance(token, str) or len(token) < 16:
         raise NodeFault("bad-request", "a lock needs a token of 16 characters or more")
     make_folder(host.state)
+    notes: List[str] = []
+    try:
+        entry = _take(host, request, notes)
+        recovered = None
+        if try_read_journal(host) is None:
+            # One that is damaged and belongs to no switch would be taken for the next one's.
+            close_journal(host)
+        else:
+            from skerry_node.recover import recover
+
+            recovered = recover(host, emit)
+        if recovered is not None:
+            # The plan was made while the node was in between: an activation must not use it.
+            with guard(host):
+                _renew(host, dict(entry, is_late=True))
+            notes.append(recovered["note"])
+    except BaseException:
+        drop_lock(host, token)
+        raise
+    return {"recovered": recovered, "notes": notes}
+
+
+def _take(host: Host, request: Dict[str, Any], notes: List[str]) -> Entry:
+    token = request["token"]
     with guard(host):
         entry = _try_read(host)
-        notes = []
+        if entry is None and os.path.lexists(host.state_path("lock")):
+            notes.append("the lock was damaged and is taken over")
         if entry is not None and entry["token"] != token:
             if not _is_stale(host, entry):
                 raise _locked(host, entry)
@@ -56,17 +85,7 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
                 "is_late": False,
             }
         _renew(host, entry)
-    recovered = None
-    if try_read_journal(host) is not None:
-        from skerry_node.recover import recover
-
-        recovered = recover(host, emit)
-    if recovered is not None:
-        # The plan was made while the node was in between: an activation must not use it.
-        with guard(host):
-            _renew(host, dict(entry, is_late=True))
-        notes.append(recovered["note"])
-    return {"recovered": recovered, "notes": notes}
+        return entry
 
 
 def hold_lock(host: Host, token: str) -> Entry:
@@ -87,13 +106,12 @@ def hold_lock(host: Host, token: str) -> Entry:
         return entry
 
 
-def try_renew(host: Host, token: str) -> bool:
-    """Renews the lock if the token holds it."""
+def try_renew(host: Host, token: str) -> None:
+    """Renews the lock if the token holds it and the disk takes it; another time it may."""
     try:
         hold_lock(host, token)
-    except NodeFault:
-        return False
-    return True
+    except (NodeFault, OSError):
+        return
 
 
 def give_lock_back(host: Host, token: str, *, forced: bool = False) -> bool:
@@ -105,6 +123,14 @@ def give_lock_back(host: Host, token: str, *, forced: bool = False) -> bool:
             return False
         remove_durable(host.state_path("lock"))
         return True
+
+
+def drop_lock(host: Host, token: str) -> None:
+    """Gives the lock back where that is possible, because of something worse."""
+    try:
+        give_lock_back(host, token)
+    except (NodeFault, OSError):
+        return
 
 
 def show_lock(host: Host) -> Optional[LockEntry]:
@@ -154,7 +180,11 @@ def run_unlock(
 
 
 def _try_read(host: Host) -> Optional[Entry]:
-    entry: Optional[Entry] = try_read_json(host.state_path("lock"))
+    """The lock; None where there is none, or it is damaged: then nobody can hold it."""
+    try:
+        entry: Optional[Entry] = try_read_json(host.state_path("lock"), _SHAPE)
+    except NodeFault:
+        return None
     return entry
 
 

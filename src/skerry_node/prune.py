@@ -34,6 +34,8 @@ def run_prune(
     keep, wants_images = int(args["keep"]), bool(args.get("images", True))
     if args.get("dry_run"):
         return prune(host, keep, wants_images=wants_images, is_dry=True)
+    # The lock takes some room too, and the disk may have none.
+    Store(host).free_reserve()
     take_lock(host, args["lock"], emit)
     try:
         return prune(host, keep, wants_images=wants_images, is_dry=False)
@@ -47,7 +49,10 @@ def prune(host: Host, keep: int, *, wants_images: bool, is_dry: bool) -> Dict[st
     needed = {store.current_number()}
     if journal is not None:
         needed |= {int(journal["number"]), int(journal["base"])}
-    kept = kept_generations(store.history(), keep, needed)
+    whole = [
+        one for one in store.history() if one["number"] in needed or store.is_whole(one["number"])
+    ]
+    kept = kept_generations(whole, keep, needed)
     going = [number for number in store.numbers() if number not in kept]
     blobs = unneeded_blobs(store, store.digests_of(sorted(kept)))
     doomed = _unneeded_images(host, store, kept) if wants_images else {}

@@ -6,11 +6,11 @@ import os
 import time
 
 from skerry_node.basics import sha256
-from skerry_node.durable import sync_folder, temporary_of
+from skerry_node.durable import sync_folder, temporary_of, try_unlink
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
 from skerry_node.images import load_image
-from skerry_node.lock import give_lock_back, take_lock, try_renew
+from skerry_node.lock import drop_lock, take_lock, try_renew
 from skerry_node.secrets import clean_secrets, store_secret
 from skerry_node.store import Store
 
@@ -45,7 +45,7 @@ def run_push(
         stored, loaded = _store(host, args, streams, token, emit)
     except BaseException:
         clean_secrets(host, Store(host), emit)
-        give_lock_back(host, token)
+        drop_lock(host, token)
         raise
     return {"stored": stored, "images": loaded, "notes": taken["notes"]}
 
@@ -98,7 +98,7 @@ def store_blob(store: Store, digest: str, chunks: Iterator[bytes]) -> None:
         os.fsync(descriptor)
         os.rename(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        try_unlink(temporary)
         if isinstance(error, OSError) and not error.filename:
             error.filename = path
         raise

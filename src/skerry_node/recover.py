@@ -66,7 +66,16 @@ def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
             note = "the confirmed switch to generation %d was finished" % number
             return {"number": number, "state": "active", "note": note, "problem": ""}
         state = UNCONFIRMED if entry["phase"] == HEALTHY else entry.get("outcome", FAILED)
-        problem = undo(host, entry, state, emit)
+        try:
+            problem = undo(host, entry, state, emit)
+        except NodeFault as fault:
+            if fault.id in ("state-damaged", "no-such-generation"):
+                path = host.state_path("journal")
+                fault.hint = (
+                    "put that back from a backup; or remove %s on the node: its files and units "
+                    "stay as they are then, and `skerry apply` plans from there" % path
+                )
+            raise
         note = "the interrupted switch to generation %d was undone" % number
         if problem:
             note += ", but not all of it: " + problem
@@ -85,9 +94,10 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
     number, store = int(entry["number"]), Store(host)
     # An undoing that was itself interrupted may have written files that systemd has not read.
     is_repeated = entry["phase"] == UNDOING
-    write_journal(host, dict(entry, phase=UNDOING, outcome=state))
     before, after = store.manifest(number), store.manifest(int(entry["base"]))
     request, record = store.switch_request(number), store.record(number)
+    store.free_reserve()
+    write_journal(host, dict(entry, phase=UNDOING, outcome=state))
     replacement = Replacement(
         host,
         store,
@@ -96,7 +106,7 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
         adopted=request["adopted"],
         folders=record.get("folders", []),
     )
-    written = replacement.write(number)
+    written = replacement.write(number, is_return=True)
     if request["daemon_reload"] and (is_repeated or has_unit_files(written)):
         reload_systemd(host)
     failed: Dict[str, str] = {}
@@ -113,11 +123,12 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
     removed = replacement.remove(number)
     if request["daemon_reload"] and (is_repeated or has_unit_files(removed)):
         reload_systemd(host)
-    store.update_record(number, state=state)
+    store.update_record(number, state=state, why=entry.get("why", ""))
     close_journal(host)
     clean_secrets(host, store, emit)
     emit({"event": "phase", "name": "undo", "seconds": round(time.monotonic() - started, 3)})
-    return shown_units(failed)
+    lost = ["the old content of %s is lost" % path for path in replacement.lost]
+    return "; ".join(lost + [shown_units(failed)] * bool(failed))
 
 
 def stages_of(actions: Sequence[UnitAction]) -> List[Tuple[int, List[UnitAction]]]:
@@ -165,7 +176,8 @@ def stop_for(
         if one["verb"] == "restart" and one["unit"] in before and before[one["unit"]]["volumes"]
     ]
     down = ending + replaced
-    stop_units(host, down, sum(before[unit].get("grace", 0.0) for unit in down if unit in before))
+    grace = sum(before[unit].get("grace", 0.0) for unit in down if unit in before)
+    stop_units(host, down, grace, emit)
     finished = remove_volumes(host, volumes_to_remove(down, before, after))
     if finished is not None:
         words = "some volumes could not be removed: " + finished.words[-500:]
@@ -213,12 +225,3 @@ def start_for(
         one["unit"]: Acted(entries[one["unit"]], one["verb"], at, counts[one["unit"]])
         for one in acted
     }
-
-
-def words_of(error: BaseException) -> str:
-    """An error in one line."""
-    if isinstance(error, NodeFault):
-        return error.message
-    if isinstance(error, OSError) and error.filename:
-        return "%s: %s" % (error.filename, error.strerror)
-    return str(error) or type(error).__name__

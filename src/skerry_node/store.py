@@ -13,10 +13,12 @@ import os
 
 from skerry_node.basics import digest_of, dump
 from skerry_node.durable import (
+    damaged,
     make_folder,
     sync_folder,
     temporary_of,
     try_read_json,
+    try_unlink,
     write_durable,
     write_json,
 )
@@ -37,6 +39,58 @@ PREVIOUS = "previous"
 FAILED = "failed"
 UNCONFIRMED = "unconfirmed"
 
+# What must be in the files, see `durable.has_shape`.
+_NUMBER = (int, float)
+_MANIFEST = {
+    "files": {"": {"digest": str, "mode": int, "owner": str}},
+    "units": {
+        "": {
+            "files": [str],
+            "volumes": [str],
+            "ports": [str],
+            "settle": _NUMBER,
+            "deadline": _NUMBER,
+            "completes": bool,
+            "reloads": bool,
+            "workload": str,
+            "replica": int,
+            "container": str,
+            "image": str,
+            "image_id": str,
+            "role?": str,
+            "ready?": str,
+            "completed?": str,
+            "records?": str,
+            "grace?": _NUMBER,
+        }
+    },
+    "images": {"": str},
+    "secrets?": {"": dict},
+}
+_RECORD = {
+    "who?": str,
+    "when?": _NUMBER,
+    "message?": str,
+    "changes?": [str],
+    "state?": str,
+    "folders?": [str],
+    "displaced?": {"": dict},
+    "large?": {"": list},
+}
+_ACTIONS = [{"verb": str, "unit": str, "stage": int}]
+_SWITCH = {
+    "token": str,
+    "base": int,
+    "actions": _ACTIONS,
+    "undo": _ACTIONS,
+    "daemon_reload": bool,
+    "confirm_within": _NUMBER,
+    "adopted": [str],
+}
+# So much is kept free for the moment when the disk is full, in bytes: undoing writes, and so does
+# the lock of `prune`.
+_RESERVE = 1 << 18
+
 
 class Store:
     """Reads and writes the state folder of a host."""
@@ -46,11 +100,25 @@ class Store:
         self.blobs = host.state_path("blobs", "sha256")
         self.generations = host.state_path("generations")
         self.current = host.state_path("current")
+        self.reserve = host.state_path("reserve")
 
     def make_folders(self) -> None:
         """Makes the folders, for root alone."""
         make_folder(self.blobs)
         make_folder(self.generations)
+        if not os.path.lexists(self.reserve):
+            descriptor = os.open(self.reserve, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _RESERVE)
+            except OSError:
+                # Then there is no room for anything else either, which is said where it counts.
+                self.free_reserve()
+            finally:
+                os.close(descriptor)
+
+    def free_reserve(self) -> None:
+        """Makes some room on a disk that may be full."""
+        try_unlink(self.reserve)
 
     def blob_path(self, digest: str) -> str:
         """Where the blob of a digest lies. Raises NodeFault for what is no digest."""
@@ -61,7 +129,12 @@ class Store:
 
     def has_blob(self, digest: str) -> bool:
         """Whether the content of a digest is here."""
-        return os.path.exists(self.blob_path(digest))
+        path = self.blob_path(digest)
+        if os.path.exists(path):
+            return True
+        # A link that leads nowhere would count as a blob in a listing.
+        try_unlink(path)
+        return False
 
     def read_blob(self, digest: str) -> bytes:
         """The content of a digest. Raises NodeFault if it is not here or not what it was."""
@@ -75,7 +148,7 @@ class Store:
                 hint="run the command again: it is sent then",
             ) from None
         if digest_of(content) != digest:
-            os.unlink(self.blob_path(digest))
+            try_unlink(self.blob_path(digest))
             raise NodeFault(
                 "state-damaged",
                 "the stored content %s was damaged and is removed" % digest[:19],
@@ -84,23 +157,38 @@ class Store:
         return content
 
     def write_blob(self, content: bytes) -> str:
-        """Stores content and returns its digest."""
+        """Stores content, unless it is here and whole, and returns its digest."""
         digest = digest_of(content)
-        if not self.has_blob(digest):
+        try:
+            with open(self.blob_path(digest), "rb") as file:
+                is_whole = file.read() == content
+        except FileNotFoundError:
+            is_whole = False
+        if not is_whole:
             make_folder(self.blobs)
             write_durable(self.blob_path(digest), content)
         return digest
 
     def current_number(self) -> int:
-        """The active generation's number, 0 if there is none."""
+        """The active generation's number, 0 if there is none.
+
+        Where the link or what it leads to is lost, the last one that was confirmed is: a rollback
+        is a new one.
+        """
+        linked, numbers = self._linked_number(), self.numbers()
+        if linked in numbers:
+            return linked
+        confirmed = [one for one in numbers if self.record(one).get("state") == ACTIVE]
+        return max(confirmed, default=0)
+
+    def _linked_number(self) -> int:
+        if os.path.isdir(self.current) and not os.path.islink(self.current):
+            raise damaged(self.current, "a folder is there", "move it away on the node")
         try:
-            return int(os.path.basename(os.readlink(self.current)))
-        except FileNotFoundError:
+            folder, name = os.path.split(os.readlink(self.current))
+        except OSError:
             return 0
-        except (OSError, ValueError):
-            raise NodeFault(
-                "state-damaged", "%s is not a link to a generation" % self.current
-            ) from None
+        return int(name) if folder == "generations" and name.isdigit() else 0
 
     def set_current(self, number: int) -> None:
         """Makes a generation the active one, in one step that lasts."""
@@ -117,23 +205,44 @@ class Store:
             names = os.listdir(self.generations)
         except FileNotFoundError:
             return []
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if name.isdigit() and name[0] != "0")
 
     def next_number(self) -> int:
         """The number that a new generation gets: none is given twice."""
-        return max([*self.numbers(), self.current_number()], default=0) + 1
+        return max([*self.numbers(), self._linked_number()]) + 1
 
     def try_manifest(self, number: int) -> Optional[Manifest]:
         """A generation's manifest; None for number 0 and for one that was pruned."""
         path = os.path.join(self.generations, str(number), "manifest.json")
-        manifest: Optional[Manifest] = try_read_json(path)
+        manifest: Optional[Manifest] = try_read_json(path, _MANIFEST)
         return manifest
+
+    def is_whole(self, number: int) -> bool:
+        """Whether a generation can still be gone back to."""
+        try:
+            return self.try_manifest(number) is not None
+        except NodeFault:
+            return False
 
     def manifest(self, number: int) -> Manifest:
         """A generation's manifest, an empty one for number 0. Raises NodeFault if it is gone."""
-        found = self.try_manifest(number)
+        folder = os.path.join(self.generations, str(number))
+        try:
+            found = self.try_manifest(number)
+            if found is None and os.path.lexists(folder):
+                raise damaged(folder, "it has no manifest.json")
+        except NodeFault as fault:
+            fault.hint = (
+                "put it back from a backup; or move %s away on the node and apply: what only this "
+                "generation had is left there then" % folder
+            )
+            raise
         if found is None and number != 0:
-            raise NodeFault("no-such-generation", "generation %d is not on the node" % number)
+            raise NodeFault(
+                "no-such-generation",
+                "generation %d is not on the node" % number,
+                "`skerry history` lists those that are",
+            )
         empty: Manifest = {
             "format": 1,
             "cloud": "",
@@ -146,9 +255,13 @@ class Store:
         return found if found is not None else empty
 
     def record(self, number: int) -> Dict[str, Any]:
-        """A generation's ``generation.json``; empty where there is none."""
+        """A generation's ``generation.json``; empty where there is none, or it is damaged."""
         path = os.path.join(self.generations, str(number), "generation.json")
-        return try_read_json(path) or {}
+        try:
+            return try_read_json(path, _RECORD) or {}
+        except NodeFault:
+            # It is for people, but for the folders that were made: those stay then.
+            return {}
 
     def update_record(self, number: int, **values: Any) -> None:
         """Changes fields of a generation's record."""
@@ -158,7 +271,7 @@ class Store:
     def switch_request(self, number: int) -> Dict[str, Any]:
         """What the switch to a generation has to do. Raises NodeFault if there is none."""
         path = os.path.join(self.generations, str(number), "switch.json")
-        found: Optional[Dict[str, Any]] = try_read_json(path)
+        found: Optional[Dict[str, Any]] = try_read_json(path, _SWITCH)
         if found is None:
             raise NodeFault("no-such-generation", "generation %d was never begun" % number)
         return found
@@ -170,17 +283,23 @@ class Store:
         folder = os.path.join(self.generations, str(number))
         temporary = temporary_of(folder)
         make_folder(self.generations)
-        if os.path.isdir(temporary):
-            remove_flat(temporary)
-        os.mkdir(temporary, 0o700)
-        for name, value in (("manifest", manifest), ("generation", record), ("switch", switch)):
-            write_durable(os.path.join(temporary, name + ".json"), dump(value) + b"\n")
-        os.rename(temporary, folder)
+        if os.path.lexists(temporary):
+            remove_tree(temporary)
+        try:
+            os.mkdir(temporary, 0o700)
+            for name, value in (("manifest", manifest), ("generation", record), ("switch", switch)):
+                write_durable(os.path.join(temporary, name + ".json"), dump(value) + b"\n")
+            os.rename(temporary, folder)
+        except OSError:
+            remove_tree(temporary)
+            raise
         sync_folder(self.generations)
 
     def remove_generation(self, number: int) -> None:
         """Removes a generation's folder."""
-        remove_flat(os.path.join(self.generations, str(number)))
+        import shutil
+
+        shutil.rmtree(os.path.join(self.generations, str(number)))
         sync_folder(self.generations)
 
     def history(self, *, switching: int = 0) -> List[Generation]:
@@ -216,6 +335,14 @@ class Store:
         return found
 
 
+def try_give_up(host: Host, number: int, why: str) -> None:
+    """Records that a generation never became anything; unrecorded it counts as failed too."""
+    try:
+        Store(host).update_record(number, state=FAILED, why=why)
+    except OSError:
+        return
+
+
 def state_of(recorded: str, *, is_current: bool, is_switching: bool) -> str:
     """What a generation is in the history."""
     if is_current:
@@ -228,8 +355,8 @@ def state_of(recorded: str, *, is_current: bool, is_switching: bool) -> str:
     return UNCONFIRMED if recorded == UNCONFIRMED else FAILED
 
 
-def remove_flat(folder: str) -> None:
-    """Removes a folder that holds files only."""
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    os.rmdir(folder)
+def remove_tree(folder: str) -> None:
+    """Removes a folder with all that is in it, as far as that is possible."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ import os
 import time
 
 from skerry_node.basics import LOG_LINES, dump
-from skerry_node.fault import NodeFault
+from skerry_node.fault import NodeFault, words_of
 from skerry_node.files import LARGE, Owners, Replacement, identity, look
 from skerry_node.health import wait_for_health
 from skerry_node.host import Host
@@ -31,16 +31,9 @@ from skerry_node.journal import (
     try_read_journal,
     write_journal,
 )
-from skerry_node.lock import give_lock_back, try_renew
-from skerry_node.recover import (
-    stages_of,
-    start_for,
-    stop_for,
-    undo,
-    unlisted_units,
-    words_of,
-)
-from skerry_node.store import FAILED, UNCONFIRMED, Store
+from skerry_node.lock import drop_lock, hold_lock, try_renew
+from skerry_node.recover import stages_of, start_for, stop_for, undo, unlisted_units
+from skerry_node.store import FAILED, UNCONFIRMED, Store, try_give_up
 from skerry_node.unit_log import read_log, sync_log
 from skerry_node.units import explain_missing, has_unit_files, reload_systemd, show, stop_units
 
@@ -73,41 +66,58 @@ def main(number: int) -> None:
     for ignored in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     host = Host()
-    with open(events_path(host, number), "ab", 0) as sink:
+    run_switch(host, number, emit_to(events_path(host, number)))
 
-        def emit(event: Dict[str, Any]) -> None:
-            sink.write(dump(event) + b"\n")
 
-        run_switch(host, number, emit)
+def emit_to(path: str) -> Emit:
+    """An `emit` that appends to a file."""
+
+    def emit(event: Dict[str, Any]) -> None:
+        try:
+            with open(path, "ab", 0) as sink:
+                sink.write(dump(event) + b"\n")
+        except OSError:
+            # Whoever follows looks at journal and record where no word comes.
+            return
+
+    return emit
 
 
 def run_switch(host: Host, number: int, emit: Emit) -> None:
     """Switches to a pending generation and says how that ended with the event ``end``."""
-    held = try_hold_switch(host)
-    if held is None:
-        emit(_end("failed", error="another switch is running"))
-        return
-    with held:
-        store = Store(host)
-        request = store.switch_request(number)
-        if try_read_journal(host) is not None or not try_renew(host, request["token"]):
-            store.update_record(number, state=FAILED)
-            emit(_end("failed", error="the lock was lost before anything was changed"))
-            return
-        entry = {
-            "number": number,
-            "base": request["base"],
-            "phase": SWITCHING,
-            "boot": host.boot_id(),
-            "began": time.monotonic(),
-            "stage": 0,
-        }
-        write_journal(host, entry)
-        ended = _switch(host, store, entry, request, _renewing(host, request["token"], emit))
-        if ended["state"] == UNCONFIRMED:
-            # Nobody is there any more who could do it.
-            give_lock_back(host, request["token"])
-        emit(ended)
+    try:
+        held = try_hold_switch(host)
+        if held is None:
+            raise NodeFault("switch-running", "another switch is running")
+        with held:
+            emit(_run_alone(host, number, emit))
+    except (NodeFault, OSError) as fault:
+        emit(_end("failed", error="nothing was changed: " + words_of(fault)))
+        try_give_up(host, number, words_of(fault))
+
+
+def _run_alone(host: Host, number: int, emit: Emit) -> Ended:
+    """The whole switch. Raises NodeFault and OSError where nothing was changed."""
+    store = Store(host)
+    request = store.switch_request(number)
+    entry = {
+        "number": number,
+        "base": request["base"],
+        "phase": SWITCHING,
+        "boot": host.boot_id(),
+        "began": time.monotonic(),
+        # No unit is touched yet: going back from here leaves them alone.
+        "stage": -1,
+    }
+    if try_read_journal(host) is not None:
+        raise NodeFault("switch-running", "an interrupted switch is to be mended first")
+    hold_lock(host, request["token"])
+    write_journal(host, entry)
+    ended = _switch(host, store, entry, request, _renewing(host, request["token"], emit))
+    if ended["state"] == UNCONFIRMED:
+        # Nobody is there any more who could do it.
+        drop_lock(host, request["token"])
+    return ended
 
 
 def _switch(
@@ -125,7 +135,7 @@ def _switch(
                 return _end("active")
             state = UNCONFIRMED
     except (NodeFault, OSError) as fault:
-        error = words_of(fault)
+        entry["why"] = error = words_of(fault)
     try:
         problem = undo(host, entry, state, emit)
     except (NodeFault, OSError) as fault:

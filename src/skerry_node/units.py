@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Dict, List, Optional, Sequence
 
     from skerry_node.commands import Child, Finished
-    from skerry_node.host import Host
+    from skerry_node.host import Emit, Host
     from skerry_node.wire import UnitState
 
     Properties = Dict[str, str]
@@ -103,14 +103,23 @@ def state_of(properties: Properties) -> UnitState:
     }
 
 
-def stop_units(host: Host, units: Sequence[str], grace: float = 0.0) -> None:
+def stop_units(
+    host: Host, units: Sequence[str], grace: float = 0.0, emit: Optional[Emit] = None
+) -> None:
     """Stops units and waits until they are down; one that does not exist is down.
 
-    `grace` is how much longer that may take because of what they ask for, in seconds.
+    `grace` is how much longer that may take because of what they ask for, in seconds. While it
+    takes long the operator is told, who would think that the node is gone.
     """
     if not units:
         return
-    finished = host.commands.run("systemctl", "stop", "--", *units, deadline=STOP_DEADLINE + grace)
+
+    def say() -> None:
+        if emit is not None:
+            emit({"event": "waiting", "units": list(units)})
+
+    child = host.commands.start("systemctl", "stop", "--", *units)
+    finished = child.finish(STOP_DEADLINE + grace, say)
     # 5: a unit is not loaded. The others are stopped all the same.
     if finished.status not in (0, 5):
         finished.raise_unless_done()

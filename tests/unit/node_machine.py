@@ -28,7 +28,7 @@ class Answered(Child):
         self.stdin = None
         self.answer = Finished(argv, status, stdout.encode(), stderr.encode())
 
-    def finish(self, deadline: float = 0.0) -> Finished:
+    def finish(self, deadline: float = 0.0, say: Callable[[], None] | None = None) -> Finished:
         return self.answer
 
 
@@ -150,12 +150,9 @@ class Machine(Commands):
 
     def begin_switch(self, number: int) -> None:
         """Runs the switch to a generation in a thread, with its events in the real file."""
-        from skerry_node.switch import events_path
+        from skerry_node.switch import emit_to, events_path
 
-        def emit(event: dict[str, Any]) -> None:
-            with open(events_path(self.host, number), "ab") as file:
-                file.write(wire.dump(event) + b"\n")
-
+        emit = emit_to(events_path(self.host, number))
         thread = threading.Thread(target=run_switch, args=(self.host, number, emit), daemon=True)
         self.threads.append(thread)
         thread.start()

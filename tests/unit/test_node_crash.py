@@ -244,7 +244,8 @@ def test_switch_whose_lock_was_lost_touches_nothing(machine: Machine) -> None:
     events = Events()
     run_switch(machine.host, 2, events)
     assert events[-1]["state"] == "failed"
-    assert "lock was lost" in events[-1]["error"]
+    assert "nothing was changed" in events[-1]["error"]
+    assert "it was lost to ben@desk" in events[-1]["error"]
     raise_if_not(machine, OLD, OLD_UNITS)
 
 

@@ -143,6 +143,30 @@ def test_command_that_does_not_end_is_killed() -> None:
     assert time.monotonic() - started < 10
 
 
+def test_command_that_takes_long_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skerry_node.commands.HEARTBEAT", 0.01)
+    told: list[int] = []
+    reader, writer = os.pipe()
+    child = Commands().start("cat", f"/proc/{os.getpid()}/fd/{reader}")
+
+    def say() -> None:
+        told.append(1)
+        if len(told) == 3:
+            os.close(writer)
+
+    assert child.finish(30.0, say).status == 0
+    os.close(reader)
+    assert len(told) >= 3
+
+
+def test_no_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("skerry_node.facts.run_ping", fail)
+    assert ask(request("ping"))["id"] == "node-exhausted"
+
+
 def test_command_gets_a_clean_environment() -> None:
     text = Commands().run("env").text
     assert {line.partition("=")[0] for line in text.splitlines()} <= {

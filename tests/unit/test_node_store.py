@@ -121,10 +121,24 @@ def test_damaged_state_says_which_file(store: Store) -> None:
     assert found.value.id == "state-damaged"
 
 
-def test_current_that_is_no_link_is_damage(store: Store) -> None:
-    Path(store.current).write_text("1")
-    with pytest.raises(NodeFault, match="is not a link to a generation"):
+def test_lost_link_is_found_again_and_a_folder_in_its_place_is_said(store: Store) -> None:
+    for number, state in enumerate(("active", "active", "failed"), start=1):
+        store.add_generation(number, manifest(), {"state": state}, {})
+    current = Path(store.current)
+    assert store.current_number() == 2
+    current.write_text("1")
+    assert store.current_number() == 2
+    current.unlink()
+    current.symlink_to("generations/9")
+    assert store.current_number() == 2
+    current.unlink()
+    current.symlink_to("generations/1")
+    assert store.current_number() == 1
+    current.unlink()
+    current.mkdir()
+    with pytest.raises(NodeFault, match="a folder is there") as found:
         store.current_number()
+    assert "move it away" in found.value.hint
 
 
 @pytest.mark.parametrize(

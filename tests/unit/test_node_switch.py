@@ -262,6 +262,42 @@ def test_file_that_was_edited_by_hand_is_put_aside(machine: Machine) -> None:
     assert aside["/srv/old/deep/page"]["link"] == "/dev/null"
 
 
+def test_nothing_is_written_or_removed_through_a_link_in_the_place_of_a_folder(
+    machine: Machine,
+) -> None:
+    folder = machine.root / "etc/skerry/config/page"
+    ours = tree({}, {"/etc/skerry/config/page/index.html": "one"})
+    activate(machine, activation(ours))
+    confirm(machine, 1)
+    elsewhere = machine.root / "home"
+    elsewhere.mkdir()
+    (elsewhere / "index.html").write_text("somebody's own")
+    (folder / "index.html").unlink()
+    folder.rmdir()
+    folder.symlink_to(elsewhere)
+    changed = tree({}, {"/etc/skerry/config/page/index.html": "two"})
+    for manifest in (changed, tree({}, {})):
+        number = Store(machine.host).next_number()
+        with pytest.raises(NodeFault, match="page is a link and no folder any more") as found:
+            activate(machine, activation(manifest, 1, number))
+        assert found.value.id == "file-in-the-way"
+    assert (elsewhere / "index.html").read_text() == "somebody's own"
+
+
+def test_content_that_the_store_has_lost_is_taken_from_the_disk_before_it_is_replaced(
+    machine: Machine,
+) -> None:
+    start_old(machine)
+    store = Store(machine.host)
+    blob = Path(store.blob_path(wire.digest_of(b"one")))
+    blob.write_bytes(b"")
+    bad = tree({**NEW_UNITS, "a.service": "fails"}, {"/srv/both": "two"})
+    assert activate(machine, to_new(manifest=bad))["undo_failed"] == ""
+    machine.join()
+    raise_if_not(machine, OLD, OLD_UNITS)
+    assert blob.read_bytes() == b"one"
+
+
 def test_mode_alone_is_a_difference(machine: Machine) -> None:
     start_old(machine)
     (machine.root / "srv/both").chmod(0o600)

@@ -116,6 +116,50 @@ def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
     assert install(tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["__main__.py", "facts.py", "facts.pyc", "wholly"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096, b"raise KeyError(1)", None])
+def test_program_whose_files_are_damaged_is_as_good_as_missing(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    """The operator installs it again then."""
+    assert install(tmp_path).returncode == 0
+    folder = tmp_path / "program" / program.digest()
+    paths = list((folder / "skerry_node").rglob(name.replace(".pyc", ".*.pyc")))
+    for path in [folder] if name == "wholly" else paths:
+        is_source = path.suffix == ".py"
+        if path.is_dir():
+            shutil.rmtree(path)
+            path.write_bytes(content or b"")
+        elif content is None:
+            path.unlink()
+        else:
+            # Python looks at the head of a compiled module alone before it believes the rest.
+            head = b"" if is_source else path.read_bytes()[:16]
+            path.write_bytes(head + content)
+        if is_source:
+            shutil.rmtree(folder / "skerry_node/__pycache__")
+    ping = here(program.remote_command(program.digest()), tmp_path)
+    answered = run(ping, PING)
+    is_fine = name in ("facts.pyc", "facts.py") and answered.returncode == 0
+    if not is_fine:
+        assert (answered.returncode, answered.stdout, answered.stderr) == (
+            wire.PROGRAM_MISSING,
+            b"",
+            b"",
+        )
+        assert install(tmp_path).returncode == 0
+    assert json.loads(run(ping, PING).stdout)["event"] == "result"
+    assert [path.name for path in (tmp_path / "program").iterdir()] == [program.digest()]
+
+
+def test_disk_that_is_full_is_said_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "program").write_text("a file in the way")
+    finished = install(tmp_path)
+    assert finished.returncode == 1
+    assert b"File exists" in finished.stderr
+    assert b"Traceback" not in finished.stderr
+
+
 def test_damaged_program_is_not_installed(tmp_path: Path) -> None:
     whole = bz2.decompress(program.build())
     for damaged in (whole + b"#", whole.replace(b"/var/lib", b"/var/bil")):

@@ -182,6 +182,7 @@ def _install(link: Link) -> None:
             link.node,
             f"the node program could not be put on the node (status {finished.status}, "
             f"{time.monotonic() - started:.1f} s)",
+            hint="`df`, `df -i` and `mount` on the node show a disk that is full or read-only",
             detail=finished.error_text,
         )
 

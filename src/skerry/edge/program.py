@@ -39,15 +39,19 @@ _NEW_ENOUGH = (
 ).replace("'", '"')
 _RUN = (
     _NEW_ENOUGH
-    + f"path.isdir(sys.argv[1]) or os._exit({wire.PROGRAM_MISSING});sys.path.insert(0,sys.argv[1]);"
+    # A damaged file of the program is as good as a missing one: it is installed again.
+    + f"sys.excepthook=lambda*_:os._exit({wire.PROGRAM_MISSING});"
+    f"path.isdir(sys.argv[1]) or os._exit({wire.PROGRAM_MISSING});sys.path.insert(0,sys.argv[1]);"
     "from skerry_node.__main__ import main;os._exit(main())"
 )
 _INSTALL = (
     _NEW_ENOUGH + "import importlib.util as u;"
     f'u.find_spec("_bz2") or os._exit({wire.UNPACKER_MISSING});import bz2;'
-    "c=bz2.decompress(sys.stdin.buffer.read());"
-    "os.umask(63);d=sys.argv[1];os.makedirs(d,exist_ok=True);"
-    'f=path.join(d,".%d.zip"%os.getpid());open(f,"wb").write(c);sys.path.insert(0,f);'
+    'os.umask(63);d=sys.argv[1];f=path.join(d,".%d.zip"%os.getpid());'
+    # A full disk is said in its own words, and half an archive does not stay there.
+    "sys.excepthook=lambda t,e,_:(path.exists(f) and os.unlink(f),print(e,file=sys.stderr));"
+    "c=bz2.decompress(sys.stdin.buffer.read());os.makedirs(d,exist_ok=True);"
+    'open(f,"wb").write(c);sys.path.insert(0,f);'
     "from skerry_node.install import main;sys.exit(main(f,*sys.argv[2:]))"
 )
 _packing = Lock()

@@ -150,6 +150,12 @@ def plan_node(
     writes, conflicts = _plan_files(desired, observed, text_of)
     removes = _plan_removals(desired, observed)
     touched = {step.path for step in writes} | {step.path for step in removes}
+    # A file may be there before the apply that brings it; what runs is from the one before.
+    touched |= {
+        path
+        for path, entry in (active["files"] if active else {}).items()
+        if path in desired["files"] and desired["files"][path] != entry
+    }
     units = _plan_units(desired, observed, touched)
     reload_ = any(path.startswith(UNIT_FOLDERS) for path in touched)
     steps: list[AnyStep] = [*sends, *secrets, *writes, *removes, *gone_secrets]
@@ -237,9 +243,11 @@ def _plan_files(
     for path, entry in desired["files"].items():
         there = observed["on_disk"].get(path)
         differs = there is not None and _differs(there, entry)
-        if path in owned and not differs:
+        lies_there = there is not None and there["kind"] != "absent"
+        if not differs and (path in owned or lies_there):
+            # Or it is adopted as it lies there.
             continue
-        if path not in owned and there is not None and there["kind"] != "absent" and differs:
+        if path not in owned and lies_there:
             conflicts.append(
                 f"{path} is there already and is not Skerry's: move it away, or name the workload "
                 "differently"

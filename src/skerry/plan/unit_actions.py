@@ -38,6 +38,9 @@ def decide_unit_action(
     if wanted.get("role") in _JOB_ROLES:
         return _decide_for_job(wanted, owned, state)
     if owned is None:
+        if active == "active" and wanted["files"] and not is_changed:
+            # Its files lie there just so: it runs from them, and only our record of it is lost.
+            return UnitAction.NONE, ""
         if active in ("active", "activating", "reloading"):
             return UnitAction.RESTART, "new, and something else runs under its name"
         return UnitAction.START, "new"
