@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from skerry.cli.cloud import OpenCloud
 from skerry.compile.tree import Tree
@@ -12,23 +12,26 @@ from skerry_node import wire
 
 def desired_manifest(opened: OpenCloud, name: str, observed: wire.Observed) -> wire.Manifest:
     """The manifest that a node is switched to."""
+    return desired_manifests(opened, {name: observed}, [name])[name]
+
+
+def desired_manifests(
+    opened: OpenCloud,
+    observed: Mapping[str, wire.Observed | NodeError],
+    names: Iterable[str] | None = None,
+) -> dict[str, wire.Manifest]:
+    """Those of all nodes, or of `names`; one that did not answer is taken to be as it shall be."""
     from skerry.compile.rolling.strategy import compile_strategies
     from skerry.plan.partition import keep_partition
 
     strategies = compile_strategies(opened.cloud, {})
-    return keep_partition(opened.trees[name].manifest(), observed, strategies)
-
-
-def desired_manifests(
-    opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]
-) -> dict[str, wire.Manifest]:
-    """Those of all nodes; one that did not answer is taken to be as it shall be."""
-    return {
-        name: tree.manifest()
-        if (seen := observed.get(name)) is None or isinstance(seen, NodeError)
-        else desired_manifest(opened, name, seen)
-        for name, tree in opened.trees.items()
-    }
+    found = {}
+    for name in opened.trees if names is None else names:
+        manifest, seen = opened.trees[name].manifest(), observed.get(name)
+        if seen is not None and not isinstance(seen, NodeError):
+            manifest = keep_partition(manifest, seen, strategies)
+        found[name] = manifest
+    return found
 
 
 def known_texts(tree: Tree, desired: wire.Manifest) -> dict[str, str | None]:

@@ -120,26 +120,36 @@ def _held_back(
     Only the last one that runs is kept in this way: a dead node holds nobody else up.
     """
     stuck = {*plan.unreachable, *(node.node for node in plan.blocked)}
+    if not stuck:
+        return {}
+    homes_of = _homes(desired)
     found: dict[str, list[str]] = {}
     for node, several in changes.items():
         for change in several:
             strategy = strategies.get(change.workload)
             if strategy is None or change.kind != "remove" or not change.is_up:
                 continue
-            homes = [
-                name
-                for name, manifest in desired.items()
-                for entry in manifest["units"].values()
-                if entry["workload"] == change.workload
-                and (not strategy.is_numbered or entry["replica"] == change.replica)
-            ]
+            replica = change.replica if strategy.is_numbered else None
+            homes = homes_of.get((change.workload, replica), {})
             if homes and stuck.issuperset(homes):
-                where = " and ".join(dict.fromkeys(homes))
+                where = " and ".join(homes)
                 found.setdefault(node, []).append(
                     f"{change.workload} is to run on {where}, which cannot be changed now: here "
                     f"runs the last of it (`--without {where}` gives it another place)"
                 )
     return found
+
+
+def _homes(
+    desired: Mapping[str, wire.Manifest],
+) -> dict[tuple[str, int | None], dict[str, None]]:
+    """The nodes that shall have a workload, and those that shall have one number of it."""
+    homes: dict[tuple[str, int | None], dict[str, None]] = {}
+    for name, manifest in desired.items():
+        for entry in manifest["units"].values():
+            for replica in (None, entry["replica"]):
+                homes.setdefault((entry["workload"], replica), {})[name] = None
+    return homes
 
 
 def _kinds(changes: Mapping[str, Sequence[Change]]) -> dict[str, set[str]]:

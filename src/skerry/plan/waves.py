@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -39,57 +40,88 @@ def plan_waves(
     a workload than is left. Nodes that wait for each other in a circle go one by one.
     """
     waits = _waits(nodes, strategies)
+    # For each node those that wait for it, so that only what is concerned is looked at again.
+    followers: dict[str, list[str]] = {node.node: [] for node in nodes}
+    for name, several in waits.items():
+        for other in several:
+            followers[other].append(name)
+    place = {node.node: index for index, node in enumerate(nodes)}
+    needs = {node.node: _needs(node, budgets) for node in nodes}
+    left = dict.fromkeys(place)
+    open_waits = {name: set(several) for name, several in waits.items()}
+    free = [name for name in left if not open_waits[name]]
     waves: list[tuple[str, ...]] = []
     granted: dict[str, Granted] = {}
     notes: list[str] = []
-    remaining = list(nodes)
-    while remaining:
-        left = {node.node for node in remaining}
-        free = [node for node in remaining if not waits[node.node].keys() & left]
+    while left:
         if not free:
-            free = [_one_of_a_circle(remaining, waits)]
-            broken = waits[free[0].node]
-            notes += [broken[name] for name in sorted(broken.keys() & left)]
-        wave = _fill(free, budgets, granted)
+            name = _one_of_a_circle(next(iter(left)), open_waits)
+            notes += [waits[name][other] for other in sorted(open_waits[name])]
+            open_waits[name].clear()
+            free = [name]
+        wave = _fill(free, needs, budgets, granted)
         waves.append(tuple(wave))
-        remaining = [node for node in remaining if node.node not in wave]
+        free = [name for name in free if name not in granted]
+        for name in wave:
+            del left[name]
+            for follower in followers[name]:
+                if name in open_waits[follower]:
+                    open_waits[follower].remove(name)
+                    if not open_waits[follower]:
+                        insort(free, follower, key=place.__getitem__)
     return tuple(waves), granted, tuple(dict.fromkeys(notes))
 
 
-def _one_of_a_circle(nodes: Sequence[Wanted], waits: Mapping[str, Mapping[str, str]]) -> Wanted:
-    """One of nodes that wait for each other; each of the given ones waits for another."""
-    by_name = {node.node: node for node in nodes}
-    name, seen = nodes[0].node, set[str]()
+def _one_of_a_circle(name: str, waits: Mapping[str, set[str]]) -> str:
+    """One of the nodes that wait for each other, reached from a node that waits for one."""
+    seen = set[str]()
     while name not in seen:
         seen.add(name)
-        name = min(waits[name].keys() & by_name.keys())
-    return by_name[name]
+        name = min(waits[name])
+    return name
+
+
+def _needs(node: Wanted, budgets: Mapping[str, Budget]) -> dict[tuple[str, str], int]:
+    """What the node's changes take of the budgets: how many by workload and kind."""
+    needs: dict[tuple[str, str], int] = {}
+    for change in node.changes:
+        if change.workload in budgets and _costs(change):
+            key: tuple[str, str] = (change.workload, change.kind)
+            needs[key] = needs.get(key, 0) + 1
+    return needs
 
 
 def _fill(
-    nodes: Sequence[Wanted], budgets: Mapping[str, Budget], granted: dict[str, Granted]
+    names: Sequence[str],
+    needs: Mapping[str, Mapping[tuple[str, str], int]],
+    budgets: Mapping[str, Budget],
+    granted: dict[str, Granted],
 ) -> list[str]:
     """The nodes of one wave; what they are granted goes to `granted`."""
     left: dict[tuple[str, str], int] = {}
-    for workload, budget in budgets.items():
-        left[workload, "replace"], left[workload, "beside"] = budget.down, budget.surge
+    spent = set[tuple[str, str]]()
     wave = []
-    for node in nodes:
-        needs: dict[tuple[str, str], int] = {}
-        for change in node.changes:
-            if change.workload in budgets and _costs(change):
-                key: tuple[str, str] = (change.workload, change.kind)
-                needs[key] = needs.get(key, 0) + 1
-        if any(left[key] < 1 for key in needs):
+    for name in names:
+        wanted = needs[name]
+        if not spent.isdisjoint(wanted):
             continue
-        grant = {key: min(count, left[key]) for key, count in needs.items()}
+        for workload, kind in wanted.keys() - left.keys():
+            budget = budgets[workload]
+            left[workload, kind] = budget.down if kind == "replace" else budget.surge
+            if left[workload, kind] < 1:
+                spent.add((workload, kind))
+        if not spent.isdisjoint(wanted):
+            continue
+        grant = {key: min(count, left[key]) for key, count in wanted.items()}
         for key, count in grant.items():
             left[key] -= count
-        granted[node.node] = {
-            workload: min(count for (name, _), count in grant.items() if name == workload)
+            if left[key] < 1:
+                spent.add(key)
+        granted[name] = {
+            workload: min(count for (one, _), count in grant.items() if one == workload)
             for workload, _ in grant
         }
-        wave.append(node.node)
+        wave.append(name)
     return wave
 
 
@@ -122,25 +154,31 @@ def _orders(
 ) -> Iterable[tuple[str, str, str]]:
     """Pairs of nodes of which the first has to be done before the other, with the note."""
     made = [(node, one.replica) for node, one in changes if one.kind == "create"]
-    gone = [(node, one.replica) for node, one in changes if one.kind == "remove"]
+    # Those that run first: they are what must not be missing.
+    gone = [
+        (node, one.replica)
+        for node, one in sorted(changes, key=lambda pair: not pair[1].is_up)
+        if one.kind == "remove"
+    ]
     if strategy.is_numbered:
         yield from _numbered_orders(workload, changes, strategy)
+        homes = {number: new for new, number in made}
         for old, number in gone:
-            for new, other in made:
-                if number == other:
-                    yield old, new, f"{workload}: number {number} is made before the old one goes"
+            if number in homes:
+                words = f"{workload}: number {number} is made before the old one goes"
+                yield old, homes[number], words
         return
-    for new, _ in made:
-        for old, _ in gone:
-            if strategy.at_once:
-                yield old, new, f"{workload}: an old replica is not down before a new one starts"
-            else:
-                yield new, old, f"{workload}: a replica goes from {old} before it is up on {new}"
-    if strategy.at_once:
+    if not strategy.at_once:
+        # As many as come may go: each that goes waits for one that is up in its stead.
+        for (old, _), (new, _) in zip(gone, made, strict=False):
+            yield new, old, f"{workload}: a replica goes from {old} before it is up on {new}"
+        return
+    for old, _ in gone:
+        for new, _ in made:
+            yield old, new, f"{workload}: an old replica is not down before a new one starts"
         for node, one in changes:
             if one.kind == "replace":
-                for old, _ in gone:
-                    yield old, node, f"{workload}: an old replica is not down before a new starts"
+                yield old, node, f"{workload}: an old replica is not down before a new starts"
 
 
 def _numbered_orders(

@@ -386,11 +386,10 @@ class Placing:
         for workload in self.cloud.workloads:
             counts = self.board.pods[workload]
             if workload in self.numbered:
-                numbers = self.numbered[workload]
-                found[workload] = {
-                    node: tuple(sorted(one for one in numbers if numbers[one] == node))
-                    for node in sorted(set(numbers.values()))
-                }
+                there: dict[str, list[int]] = {}
+                for number, node in sorted(self.numbered[workload].items()):
+                    there.setdefault(node, []).append(number)
+                found[workload] = {node: tuple(there[node]) for node in sorted(there)}
             else:
                 found[workload] = {
                     node: tuple(range(counts[node])) for node in sorted(counts) if counts[node]

@@ -15,19 +15,21 @@ Cramped = dict[str, dict[str, str]]
 def find_cramped(cloud: Cloud, lock: Lock, placements: Placements) -> Cramped:
     """Where a workload that could be started beside its old version has no room for that."""
     found: Cramped = {}
-    for name, node in cloud.nodes.items():
-        room = node_room(node, lock.nodes.get(name))
-        here = {
-            one.name: len(placements.of(one.name).get(name, ())) for one in cloud.workloads.values()
-        }
-        room.planned = sum(
-            count * pod_memory(cloud.workloads[workload].spec) for workload, count in here.items()
-        )
-        for name_there, count in here.items():
-            workload = cloud.workloads[name_there]
-            asked = pod_memory(workload.spec)
-            if not count or not asked or room.fits(asked) or why_not_beside(workload, cloud):
-                continue
-            words = f"no memory for two on {name}: {room.explain(name_there, asked)}"
-            found.setdefault(name, {})[name_there] = words
+    asked = {name: pod_memory(workload.spec) for name, workload in cloud.workloads.items()}
+    rooms = {name: node_room(node, lock.nodes.get(name)) for name, node in cloud.nodes.items()}
+    here: dict[str, list[str]] = {name: [] for name in cloud.nodes}
+    for workload in cloud.workloads:
+        for name, ordinals in placements.of(workload).items():
+            rooms[name].planned += len(ordinals) * asked[workload]
+            here[name].append(workload)
+    may_stand_beside = {
+        name
+        for name, one in cloud.workloads.items()
+        if asked[name] and not why_not_beside(one, cloud)
+    }
+    for name, workloads in here.items():
+        for workload in workloads:
+            if workload in may_stand_beside and not rooms[name].fits(asked[workload]):
+                words = rooms[name].explain(workload, asked[workload])
+                found.setdefault(name, {})[workload] = f"no memory for two on {name}: {words}"
     return found
