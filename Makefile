@@ -32,7 +32,7 @@ demo: system-packages $(STAMP)
 
 test: system-packages $(STAMP)
 	@# Whole files go to three workers, each with a lab of its own: live tests mostly wait.
-	@$(BIN)/python -m pytest tests -n 3 --dist loadfile
+	@SKERRY_FUZZ_CASES=$${SKERRY_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests -n 3 --dist loadfile
 
 test-fast: $(STAMP)
 	@$(BIN)/python -m pytest tests -m "not live" -n 2

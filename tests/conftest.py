@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fuzz.counting import counted_words, note_counted
 from tests.seen import HAS_FAILED, OPTION
 
 # Examples share two cores with lab nodes that boot: how long one takes says nothing. In CI the
@@ -38,6 +39,16 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[HAS_FAILED] = True
     return report
+
+
+pytest_runtest_call = note_counted
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases the properties of tests/fuzz were given."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if words := counted_words(reports):
+        terminalreporter.write_line(words)
 
 
 @pytest.fixture(autouse=True)

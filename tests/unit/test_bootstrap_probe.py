@@ -56,11 +56,11 @@ skerry-probe end
 
 
 def debian(**changes: object) -> Host:
-    return msgspec.structs.replace(parse_probe(DEBIAN), **changes)
+    return msgspec.structs.replace(parse_probe("alpha", DEBIAN), **changes)
 
 
 def test_parse_debian() -> None:
-    host = parse_probe(DEBIAN)
+    host = parse_probe("alpha", DEBIAN)
     assert (host.os_id, host.os_version) == ("debian", "13")
     assert host.os_name == "Debian GNU/Linux 13 (trixie)"
     assert host.is_root and host.has_systemd and host.has_cgroup2
@@ -71,7 +71,7 @@ def test_parse_debian() -> None:
 
 
 def test_parse_rocky_8_takes_the_python_that_is_new_enough() -> None:
-    host = parse_probe(ROCKY_8)
+    host = parse_probe("alpha", ROCKY_8)
     assert (host.python, host.python_version) == ("python3.11", (3, 11))
     assert host.podman == (4, 9)
     assert not host.is_root and host.sudo == "free" and not host.has_cgroup2
@@ -79,13 +79,13 @@ def test_parse_rocky_8_takes_the_python_that_is_new_enough() -> None:
 
 
 def test_an_old_python_alone_is_none() -> None:
-    host = parse_probe(ROCKY_8.replace("python=python3.11 3.11\n", ""))
+    host = parse_probe("alpha", ROCKY_8.replace("python=python3.11 3.11\n", ""))
     assert (host.python, host.python_version) == ("", (3, 6))
 
 
 def test_the_probe_runs_under_sh_and_changes_nothing() -> None:
     finished = run(Command.of("sh", "-s"), input=PROBE.encode(), timeout=30)
-    host = parse_probe(finished.text)
+    host = parse_probe("alpha", finished.text)
     assert host.kernel and host.arch and host.user
     assert host.memory > 0 and host.python_version >= (3, 9)
     assert not finished.stderr
@@ -122,7 +122,7 @@ def test_unsupported_says_what_is_supported() -> None:
 
 def test_red_hat_8_with_cgroup_v1_says_how_to_change_it() -> None:
     with pytest.raises(NodeUnsupported) as caught:
-        choose_platform("alpha", parse_probe(ROCKY_8))
+        choose_platform("alpha", parse_probe("alpha", ROCKY_8))
     assert "grubby" in caught.value.hint
 
 

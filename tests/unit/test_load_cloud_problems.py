@@ -128,7 +128,7 @@ PLACEMENT_CASES: list[tuple[str, list[str]]] = [
     ("{pod: pods/p.yaml, nodes: []}", ["32: run.w.nodes: must have at least 1 item"]),
     (
         "{pod: pods/p.yaml, replicas: -1}",
-        ["35: run.w.replicas: must be a whole number, 0 or more, not -1"],
+        ["35: run.w.replicas: must be a whole number from 0 to 10000, not -1"],
     ),
     (
         "{pod: pods/port.yaml, replicas: 3}",

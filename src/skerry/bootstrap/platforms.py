@@ -149,7 +149,7 @@ def parse_version(text: str) -> Version:
     """``8.10`` as (8, 10); what is not a number ends it, so that ``rawhide`` is ()."""
     numbers = []
     for word in text.split("."):
-        if not (word.isascii() and word.isdecimal()):
+        if not (word.isascii() and word.isdecimal() and len(word) < 10):
             break
         numbers.append(int(word))
     return tuple(numbers)

@@ -12,6 +12,7 @@ from skerry.bootstrap.platforms import (
     parse_version,
     try_platform,
 )
+from skerry.edge.answers import invalid_answer
 from skerry.edge.ssh import Link, run_remote
 from skerry.errors import AccessRefused, NodeError, NodeProgramFailed, NodeUnsupported
 
@@ -92,20 +93,26 @@ def probe_host(link: Link, *, timeout: float = 30.0) -> Host:
             hint=f"log in once (ssh {link.target}), set a new password, and repeat with that one",
             detail=finished.error_text,
         )
-    if "skerry-probe end" not in finished.text.splitlines():
+    if "skerry-probe end" not in finished.text.split("\n"):
         raise NodeProgramFailed(
             link.node,
             f"no POSIX shell answers at {link.target} (status {finished.status})",
             hint="is it a host with a shell, and not an appliance or a forced command?",
             detail=(finished.error_text or finished.text)[-1000:],
         )
-    return parse_probe(finished.text)
+    return parse_probe(link.node, finished.text)
 
 
-def parse_probe(text: str) -> Host:
-    """The host from the probe's output; what the login shell printed around it is not read."""
-    lines = text.splitlines()
-    lines = lines[lines.index("skerry-probe begin") + 1 : lines.index("skerry-probe end")]
+def parse_probe(node: str, text: str) -> Host:
+    """The host from the probe's output; what the login shell printed around it is not read.
+
+    Raises `NodeAnswerInvalid` where it is not the probe's.
+    """
+    lines = text.split("\n")
+    try:
+        lines = lines[lines.index("skerry-probe begin") + 1 : lines.index("skerry-probe end")]
+    except ValueError:
+        raise invalid_answer(node, "probe", "it has no beginning or no end") from None
     found: dict[str, str] = {}
     managers, pythons = [], []
     for line in lines:
@@ -200,4 +207,4 @@ def _unquoted(value: str) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdecimal() else 0
+    return int(text) if text and len(text) < 16 and text.isascii() and text.isdecimal() else 0

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+# The file comes out of git: what it says goes into units and onto the command lines of probes.
+ImageId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+ImageUser = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=256)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+NodePort = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F:.]*\Z", max_length=64)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]*\Z", max_length=64)]
 
 
 class ResolvedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,10 +22,10 @@ class ResolvedImage(msgspec.Struct, frozen=True, kw_only=True):
     where that is not known.
     """
 
-    id: str
-    size: int
-    architecture: str = "amd64"
-    user: str | None = None
+    id: ImageId
+    size: Amount
+    architecture: Word = "amd64"
+    user: ImageUser | None = None
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,12 +36,12 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     or ""; `architecture` as images have it, or "".
     """
 
-    memory: int = 0
-    system: int = 0
-    cpus: int = 0
-    address: str = ""
-    disk: int = 0
-    architecture: str = ""
+    memory: Amount = 0
+    system: Amount = 0
+    cpus: Amount = 0
+    address: Address = ""
+    disk: Amount = 0
+    architecture: Word = ""
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,5 +59,5 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     nodes: dict[str, NodeFacts] = {}
     claims: dict[str, str] = {}
     jobs: dict[str, str] = {}
-    node_ports: dict[str, int] = {}
+    node_ports: dict[str, NodePort] = {}
     secret_key: str = ""

@@ -50,16 +50,21 @@ _LATER = {
 _HINT = "the node is broken or hostile: look at it before you trust what it says"
 
 
+# These two are kept in cloud.lock.
+_Address = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F:.]*\Z", max_length=64)]
+_Architecture = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]*\Z", max_length=64)]
+
+
 class Facts(TypedDict, total=False):
     """What a node says of itself; the node program's `read_facts` says what it means."""
 
     hostname: str
-    address: str
+    address: _Address
     os_id: str
     os_version: str
     os_name: str
     kernel: str
-    architecture: str
+    architecture: _Architecture
     cpus: int
     memory_total: int
     memory_available: int
@@ -256,6 +261,8 @@ def _bounded(kind: Any, field: str = "") -> Any:
     if is_typeddict(kind):
         return _bounded_fields(kind)
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return kind
     if origin is list:
         return Annotated[list[_bounded(arguments[0])], msgspec.Meta(max_length=ENTRIES_LIMIT)]  # type: ignore[misc]
     if origin is dict:
@@ -270,7 +277,7 @@ def _bounded(kind: Any, field: str = "") -> Any:
 
 @cache
 def _bounded_fields(kind: Any) -> Any:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     if kind is wire.Observed:
         hints["facts"] = Facts
     fields, later = {}, _LATER.get(kind.__name__, ())

@@ -20,18 +20,26 @@ from skerry.model.secret import Secret
 from skerry.model.secrets_file import SecretsFile
 from skerry.model.service import Service
 from skerry.model.statefulset import StatefulSet
-from skerry.model.words import Port, Quantity
+from skerry.model.words import Port, Quantity, Replicas
 
 # What a line of `run:` can place: everything that is, or makes, pods.
 WorkloadManifest: TypeAlias = Pod | Deployment | DaemonSet | StatefulSet | Job | CronJob
 
-# No "-" first: ssh would read such a word as an option.
+# No "-" first: ssh would read such a word as an option. No characters that a shell takes for its
+# own: a ProxyCommand of the operator's ssh_config gets host and user (%h, %r), and ssh itself
+# refuses them only since 9.6 (valid_hostname and valid_ruser in its ssh.c).
+_SSH_WORD = r"[^-@\s/'\"`$\\;&<>|(){},\x00-\x1f\x7f][^@\s/'\"`$\\;&<>|(){},\x00-\x1f\x7f]*"
 SshTarget = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^([^@\s/-][^@\s/]*@)?[^@\s/-][^@\s/]*$",
+        pattern=rf"^({_SSH_WORD}@)?{_SSH_WORD}$",
         description="a host or USER@HOST as the command ssh takes it",
     ),
+]
+# A file of the operator's.
+FilePath = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]+$", description="a path without control characters"),
 ]
 
 
@@ -54,7 +62,7 @@ class Node(Located, frozen=True, kw_only=True, rename="kebab"):
 
     ssh: SshTarget
     port: Port | None = None
-    identity_file: str | None = None
+    identity_file: FilePath | None = None
     vendor: LabelValue | None = None
     zone: LabelValue | None = None
     labels: dict[LabelKey, LabelValue] = {}
@@ -80,7 +88,7 @@ class Placement(Located, frozen=True, kw_only=True, rename="kebab"):
 
     pod: str
     nodes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ()
-    replicas: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    replicas: Replicas | None = None
     spread: LabelKey | None = None
 
 
@@ -92,8 +100,8 @@ class CloudFile(Located, frozen=True, kw_only=True, rename="kebab"):
 
     name: DnsLabel
     nodes: dict[DnsLabel, Node] = {}
-    inventory: str | None = None
-    ssh_config: str | None = None
+    inventory: FilePath | None = None
+    ssh_config: FilePath | None = None
     run: dict[DnsLabel, Placement] = {}
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-
-import msgspec
+from typing import ClassVar, Literal
 
 from skerry.model.metadata import Metadata
 from skerry.model.origin import Located
 from skerry.model.pod import PodTemplate
 from skerry.model.selector import LabelSelector
-from skerry.model.words import AtLeastOne, IntOrPercent, Seconds
+from skerry.model.words import AtLeastOne, IntOrPercent, Replicas, Seconds
 
 
 class RollingUpdateDeployment(Located, frozen=True, kw_only=True):
@@ -36,7 +34,7 @@ class DeploymentSpec(Located, frozen=True, kw_only=True):
 
     selector: LabelSelector
     template: PodTemplate
-    replicas: Annotated[int, msgspec.Meta(ge=0)] = 1
+    replicas: Replicas = 1
     strategy: DeploymentStrategy = DeploymentStrategy()
     min_ready_seconds: Seconds = 0
     progress_deadline_seconds: AtLeastOne | None = None

@@ -12,6 +12,10 @@ from skerry.model.pod import PodTemplate
 from skerry.model.words import AtLeastOne, Seconds
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+# Each is a pod that is placed.
+Completions = Annotated[
+    int, msgspec.Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")
+]
 
 
 class JobSpec(Located, frozen=True, kw_only=True):
@@ -21,7 +25,7 @@ class JobSpec(Located, frozen=True, kw_only=True):
     """
 
     template: PodTemplate
-    completions: AtLeastOne | None = None
+    completions: Completions | None = None
     parallelism: Count = 1
     completion_mode: Literal["NonIndexed", "Indexed"] = "NonIndexed"
     backoff_limit: Count = 6

@@ -11,7 +11,7 @@ from skerry.model.metadata import DnsSubdomain, Metadata
 from skerry.model.origin import Located
 from skerry.model.pod import PodTemplate
 from skerry.model.selector import LabelSelector
-from skerry.model.words import IntOrPercent, Seconds
+from skerry.model.words import IntOrPercent, Replicas, Seconds
 
 
 class StatefulSetOrdinals(Located, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class StatefulSetSpec(Located, frozen=True, kw_only=True):
     selector: LabelSelector
     template: PodTemplate
     service_name: DnsSubdomain | None = None
-    replicas: Annotated[int, msgspec.Meta(ge=0)] = 1
+    replicas: Replicas = 1
     volume_claim_templates: tuple[VolumeClaimTemplate, ...] = ()
     pod_management_policy: Literal["OrderedReady", "Parallel"] = "OrderedReady"
     update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()

@@ -86,6 +86,10 @@ Id = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 # Permission bits, written in octal (0644) or decimal (420).
 FileMode = Annotated[int, msgspec.Meta(ge=0, le=0o777)]
 Seconds = Annotated[int, msgspec.Meta(ge=0)]
+# More than any cloud of this kind runs; a slip of some zeros would be placed for hours.
+Replicas = Annotated[
+    int, msgspec.Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")
+]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
