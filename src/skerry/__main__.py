@@ -8,11 +8,27 @@ import sys
 
 def main() -> None:
     """Runs ``skerry`` with the arguments of this process; does not return."""
-    from skerry.cli.main import run_command_line
+    from skerry.cli.start import Start
 
     # Whoever has a umask of 000 shall not get a cloud folder that everybody may write to.
     os.umask(os.umask(0o077) | 0o022)
-    sys.exit(run_command_line(sys.argv[1:]))
+    start = Start(sys.argv[1:])
+    try:
+        status = start.try_answer()
+        if status is None:
+            from skerry.cli.main import run_command_line
+
+            status = run_command_line(sys.argv[1:], start)
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted.
+        sys.stderr.close()
+        status = 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 130
+    finally:
+        start.end()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,10 @@ line of JSON, the request, and then the raw bytes that the request announces in 
 that order. The node program answers on standard output with lines of JSON, each an event; the
 last is ``result`` or ``error``. Nothing else is ever written to standard output.
 
+sshd takes what a program shall read only a round trip after it has started it. So a request
+``observe`` for all that there is (with ``text`` and ``images``) has the digest of its manifest as
+a word of the command too: a node whose active manifest has it answers without reading the request.
+
     -> {"protocol": 1, "op": "observe", "args": {...}, "streams": [{"name": ..., "size": ...}]}
     <- {"event": "phase", "name": "files", "seconds": 0.01}
     <- {"event": "result", "result": {...}}

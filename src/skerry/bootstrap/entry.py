@@ -9,8 +9,8 @@ import msgspec
 
 from skerry.bootstrap.folder import held_folder, read_text, write_text
 from skerry.errors import Problem, UsageError
-from skerry.load.cloud import CLOUD_FILE
 from skerry.load.edit import insert_node, remove_node, set_node_field
+from skerry.load.folder import CLOUD_FILE
 from skerry.model.cloud import CloudFile, Node
 
 Fields = dict[str, object]

@@ -60,6 +60,7 @@ def apply(
         refuse_locked,
         switch_to,
     )
+    from skerry.cli.remember import keep_questions
     from skerry.cli.report import Report
     from skerry.cli.rolling import roll_and_report
     from skerry.edge.leases import Leases
@@ -89,7 +90,9 @@ def apply(
         report.progress.show(name, "an interrupted change was brought to an end first", "yellow")
     report.show_plan()
     if not planned.changed:
-        return report.finish()
+        status = report.finish()
+        keep_questions(settings, opened, names)
+        return status
     if not yes:
         _ask(settings, len(planned.changed))
         ask_to_abandon(opened)
@@ -108,7 +111,9 @@ def apply(
         }
         roll_and_report(opened, turn, switches, report, leases, timeout=timeout)
     write_lock(opened.folder, opened.lock)
-    return report.finish()
+    status = report.finish()
+    keep_questions(settings, opened, names)
+    return status
 
 
 def _ask(settings: Settings, count: int) -> None:

@@ -11,11 +11,12 @@ import click
 import msgspec
 
 from skerry.cli.main import Settings
+from skerry.cli.verdict import render_verdict
 from skerry.errors import CloudInvalid, ExitCode
-from skerry.model.cloud import Cloud
 
 if TYPE_CHECKING:
     from skerry.compile.tree import Tree
+    from skerry.model.cloud import Cloud
 
 
 @click.command()
@@ -41,15 +42,18 @@ def check(settings: Settings, *, as_json: bool) -> int:
         shown = json.dumps({"ok": False, **error_to_builtins(error)})
         click.echo(shown if as_json else render_error(error))
         return ExitCode.INVALID
-    counts = {
+    verdict = {
+        "name": cloud.name,
         "nodes": len(cloud.nodes),
         "workloads": len(cloud.workloads),
         "configMaps": len(cloud.config_maps),
     }
-    if as_json:
-        click.echo(json.dumps({"ok": True, "name": cloud.name, **counts}))
-    else:
-        click.echo(f"ok: {render_counts(cloud)} ({(time.perf_counter() - begun) * 1000:.0f} ms)")
+    click.echo(render_verdict(verdict, time.perf_counter() - begun, as_json=as_json))
+    if settings.start is not None and settings.start.glance is not None:
+        from skerry.cli.remember import inputs_of
+
+        glance = settings.start.glance
+        glance.keep_verdict(inputs_of(glance.folder, cloud), verdict)
     return ExitCode.DONE
 
 
@@ -77,13 +81,3 @@ def compile_folder(folder: Path) -> tuple[Cloud, dict[str, Tree]]:
     lock = read_lock(folder)
     images = dict.fromkeys(references, any_image)
     return cloud, compile_cloud(cloud, msgspec.structs.replace(lock, images=images))
-
-
-def render_counts(cloud: Cloud) -> str:
-    """What the cloud has, in words: ``3 nodes, 1 workload, 2 ConfigMaps``."""
-    counts = (
-        (len(cloud.nodes), "node"),
-        (len(cloud.workloads), "workload"),
-        (len(cloud.config_maps), "ConfigMap"),
-    )
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)

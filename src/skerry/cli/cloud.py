@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from skerry.cli.main import Settings
+from skerry.cli.start import Start
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.placement.place_cloud import Placements
 from skerry.compile.secrets import KnownSecrets
@@ -25,8 +26,11 @@ CACHE = ".skerry"
 class OpenCloud:
     """A valid cloud folder with its lock; trees and image ids are made when they are asked for."""
 
-    def __init__(self, folder: Path, cloud: Cloud, lock: Lock) -> None:
+    def __init__(
+        self, folder: Path, cloud: Cloud, lock: Lock, *, start: Start | None = None
+    ) -> None:
         self.folder = folder
+        self.start = start
         self.cloud = cloud
         self.lock = lock
         self._trees: dict[str, Tree] | None = None
@@ -145,7 +149,7 @@ def open_cloud(settings: Settings, *, wants_images: bool = False) -> OpenCloud:
     from skerry.load.lockfile import read_lock
 
     folder = find_cloud_folder(settings.folder)
-    opened = OpenCloud(folder, load_cloud(folder), read_lock(folder))
+    opened = OpenCloud(folder, load_cloud(folder), read_lock(folder), start=settings.start)
     if wants_images:
         opened.resolve_images()
     return opened

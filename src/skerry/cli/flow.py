@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
-from skerry.edge.exchange import Event, exchange
+from skerry.cli.options import TIMEOUT
+from skerry.edge.exchange import Event, exchange, exchange_command, request_line
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn, try_unlock
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
-from skerry.observe.node import observe_node
+from skerry.observe.node import known_digest, observe_args, observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
 from skerry.plan.steps import ReloadSystemd, SendImage
 from skerry.push.node import push_node
@@ -59,14 +60,25 @@ def observe_cloud(
             trees[name].manifest(),
             wants_text=True,
             deadline=timeout,
+            begun=begun,
         )
 
+    begun = opened.start.begun if opened.start is not None else None
     trees = opened.trees
     observed = fan_out(names, observe)
     if refresh_facts(opened, observed):
         trees = opened.trees
         observed = fan_out(names, observe)
     return observed
+
+
+def question_to(opened: OpenCloud, name: str) -> tuple[tuple[str, ...], bytes]:
+    """What `observe_cloud` asks a node: the words of the ssh command, and the request."""
+    manifest = opened.trees[name].manifest()
+    link = opened.link(name, timeout=TIMEOUT)
+    words = exchange_command(link, known_digest(manifest)).argv
+    args = observe_args(manifest, wants_text=True)
+    return words, request_line("observe", args)
 
 
 def refuse_locked(observed: Mapping[str, wire.Observed | NodeError]) -> None:

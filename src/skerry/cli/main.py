@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from skerry import __version__
+from skerry.cli.start import Start
 from skerry.errors import ExitCode, SkerryError
 
 # name -> "module:attribute", one line of help. A command's module is imported when it is called
@@ -38,12 +39,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class Settings:
-    """What the global options say; the object every command receives."""
+    """What the global options say; the object every command receives.
 
-    def __init__(self, folder: Path, *, json: bool, verbose: int) -> None:
+    `start` has what is remembered and what was begun before the command was loaded.
+    """
+
+    def __init__(
+        self, folder: Path, *, json: bool, verbose: int, start: Start | None = None
+    ) -> None:
         self.folder = folder
         self.json = json
         self.verbose = verbose
+        self.start = start
 
 
 class LazyGroup(click.Group):
@@ -90,14 +97,14 @@ class LazyGroup(click.Group):
 @click.pass_context
 def skerry(context: click.Context, folder: Path, *, json: bool, verbose: int) -> None:
     """A cloud of one's own: a folder of YAML becomes running workloads on your hosts."""
-    context.obj = Settings(folder, json=json, verbose=verbose)
+    context.obj = Settings(folder, json=json, verbose=verbose, start=context.obj)
 
 
-def run_command_line(arguments: list[str]) -> int:
+def run_command_line(arguments: list[str], start: Start | None = None) -> int:
     """Runs one command and returns the exit code of the process."""
     arguments = _json_first(arguments)
     try:
-        result = skerry.main(arguments, prog_name="skerry", standalone_mode=False)
+        result = skerry.main(arguments, prog_name="skerry", standalone_mode=False, obj=start)
         return result if isinstance(result, int) else ExitCode.DONE
     except SkerryError as error:
         from skerry.render.errors import render_error

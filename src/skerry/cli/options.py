@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+TIMEOUT = 20.0
+"""How long a node may stay silent where nothing else is said, in seconds."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -27,7 +30,7 @@ def timeout_option(function: Function) -> Function:
     return click.option(
         "--timeout",
         type=click.FloatRange(min=0.1),
-        default=20.0,
+        default=TIMEOUT,
         show_default=True,
         metavar="SECONDS",
         help="How long a node may stay silent before it counts as unreachable.",

@@ -11,6 +11,7 @@ import select
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Protocol
 
 _CHUNK = 1 << 18
 # The end of what a process complains of that is kept, in bytes.
@@ -21,6 +22,24 @@ _LEAST_BYTES = 4096
 # How often is looked whether a process has ended whose standard error somebody else holds open
 # (the multiplexing master inherits it), in seconds.
 _LOOK_EVERY = 0.02
+
+
+class Process(Protocol):
+    """A running process with pipes: a `subprocess.Popen`, or one that was begun early."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit status; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status. Raises `subprocess.TimeoutExpired` after so many seconds."""
+
+    def kill(self) -> None:
+        """Ends it at once."""
 
 
 class Patience:
@@ -99,7 +118,7 @@ class Lines:
 class Complaints:
     """The end of what a process writes to standard error, read while something else goes on."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Process) -> None:
         assert process.stderr is not None
         self._pipe = process.stderr
         self._kept = bytearray()
@@ -120,7 +139,7 @@ class Complaints:
         self._kept += chunk
         del self._kept[:-WORDS_LIMIT]
 
-    def read_to_end(self, process: subprocess.Popen[bytes], patience: Patience) -> bytes:
+    def read_to_end(self, process: Process, patience: Patience) -> bytes:
         """What it said in all, once the process has ended. Raises TimeoutError.
 
         Not to the pipe's end: others may hold it open.
@@ -143,7 +162,7 @@ class Complaints:
 
 
 def converse(
-    process: subprocess.Popen[bytes],
+    process: Process,
     outgoing: Iterable[bytes],
     hear: Callable[[bytes], bool],
     patience: Patience,
@@ -206,7 +225,7 @@ def converse(
 
 
 def read_lines(
-    process: subprocess.Popen[bytes],
+    process: Process,
     complaints: Complaints,
     *,
     limit: int,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from skerry.edge import program
 from skerry.edge.answers import invalid_answer, parse_event, parse_result
-from skerry.edge.conversation import Lines, Patience, converse
+from skerry.edge.conversation import Lines, Patience, Process, converse
+from skerry.edge.run import Command
 from skerry.edge.ssh import (
     Link,
     close_connection,
@@ -22,6 +23,9 @@ from skerry.edge.ssh import (
 )
 from skerry.errors import NodeError, NodeLocked, NodeProgramFailed, NodeUnreachable
 from skerry_node import wire
+
+if TYPE_CHECKING:
+    from skerry.edge.early import Begun
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
@@ -64,28 +68,32 @@ def exchange(
     within: float | None = None,
     on_event: OnEvent | None = None,
     door: Door | None = None,
+    begun: Begun | None = None,
+    known: str = "",
 ) -> dict[str, Any]:
     """Asks the node program for `op` and returns its result.
 
     `deadline` is how long the node may stay silent and `within` how long all may take, in
     seconds; without it ten times the deadline. `on_event` sees every event but the last. The
     node program is installed first where this version of it is not there yet, unless a `door`
-    brings it along.
+    brings it along. Where the same was asked early (`begun`), that is listened to; `known` is the
+    digest that a request `observe` may have (see `wire`).
     Raises `NodeUnreachable` (and what `raise_for_ssh` raises) when the connection fails or the
     node stays silent or takes too long, `NodeAnswerInvalid` for an answer that the node program
     does not give, `NodeLocked` when another operator is at work, and `NodeProgramFailed` with the
     node's own words for every other refusal.
     """
-    remote = door.remote if door is not None else program.remote_command(program.digest())
-    command = ssh_command(link, remote)
-    prologue = door.prologue if door is not None else b""
+    command = exchange_command(link, known) if door is None else ssh_command(link, door.remote)
+    request = (door.prologue if door is not None else b"") + request_line(op, args, streams)
     for attempt in (1, 2):
-        process = start_ssh(link, command)
+        early = begun.try_take(command.argv, request) if begun is not None else None
+        process: Process = early or start_ssh(link, command)
+        sent = len(early.sent) if early is not None else 0
         answer = _Answer(link, op, on_event)
         try:
             words = converse(
                 process,
-                _outgoing_bytes(prologue, op, args or {}, streams),
+                _outgoing_bytes(request[sent:], streams),
                 answer.hear,
                 Patience(deadline, within or max(WITHIN_LEAST, 10 * deadline)),
             )
@@ -96,7 +104,7 @@ def exchange(
         except BaseException:
             stop_ssh(process)
             raise
-        status = process.returncode
+        status = process.wait()
         if answer.last is not None:
             return _result(link, op, answer.last)
         if status == wire.PROGRAM_MISSING and attempt == 1 and door is None:
@@ -105,6 +113,18 @@ def exchange(
         raise_for_ssh(link, status, words)
         raise _explained(link, op, status, words)
     raise AssertionError("unreachable")
+
+
+def exchange_command(link: Link, known: str = "") -> Command:
+    """The ssh command that runs the node program, with request and answer on its pipes."""
+    return ssh_command(link, program.remote_command(program.digest(), known))
+
+
+def request_line(op: str, args: dict[str, Any] | None, streams: tuple[Outgoing, ...] = ()) -> bytes:
+    """The line that asks the node program for `op`."""
+    described = [{"kind": one.kind, "name": one.name, "size": one.size} for one in streams]
+    request = {"protocol": wire.PROTOCOL, "op": op, "args": args or {}, "streams": described}
+    return wire.dump(request) + b"\n"
 
 
 class _Answer:
@@ -143,12 +163,8 @@ class _Answer:
         return bool(lines)
 
 
-def _outgoing_bytes(
-    prologue: bytes, op: str, args: dict[str, Any], streams: tuple[Outgoing, ...]
-) -> Iterator[bytes]:
-    described = [{"kind": one.kind, "name": one.name, "size": one.size} for one in streams]
-    request = {"protocol": wire.PROTOCOL, "op": op, "args": args, "streams": described}
-    yield prologue + wire.dump(request) + b"\n"
+def _outgoing_bytes(request: bytes, streams: tuple[Outgoing, ...]) -> Iterator[bytes]:
+    yield request
     for one in streams:
         for chunk in one.chunks():
             if one.size < 0:

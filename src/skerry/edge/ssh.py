@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from skerry.edge.conversation import Patience, converse
+from skerry.edge.conversation import Patience, Process, converse
 from skerry.edge.paths import socket_folder
 from skerry.edge.run import Command, Finished, start
 from skerry.errors import (
@@ -183,7 +183,7 @@ def start_ssh(link: Link, command: Command) -> subprocess.Popen[bytes]:
     return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def stop_ssh(process: subprocess.Popen[bytes]) -> None:
+def stop_ssh(process: Process) -> None:
     """Ends an ssh client of ours; the connection that it shares goes on."""
     process.kill()
     process.wait()

@@ -19,6 +19,7 @@ from skerry.load.document import (
     place_of,
     read_text,
 )
+from skerry.load.folder import CLOUD_FILE
 from skerry.load.manifest import Manifests, list_manifest_files, path_fault
 from skerry.load.reading import Reading
 from skerry.load.references import check_references
@@ -27,8 +28,6 @@ from skerry.load.secret_references import check_secret_references
 from skerry.load.secrets_file import load_secrets_file
 from skerry.load.services import check_services
 from skerry.model.cloud import Cloud, CloudFile, Node
-
-CLOUD_FILE = "cloud.yaml"
 
 
 def find_cloud_folder(start: Path) -> Path:
@@ -87,6 +86,8 @@ def load_cloud(folder: Path) -> Cloud:
         services=manifests.services,
         secrets_file=secrets_file,
         ssh_config=_absolute(folder, file.ssh_config),
+        files=tuple(sorted(manifests.workloads)),
+        inventory=_absolute(folder, file.inventory),
     )
 
 

@@ -169,8 +169,9 @@ def claim_templates_of(manifest: WorkloadManifest) -> tuple[str, ...]:
 class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     """The whole cloud folder, valid. All that the code behind the loader sees.
 
-    `nodes` come from ``cloud.yaml`` or the inventory; all others by name. `ssh_config` is an
-    absolute path or None; `secrets_file` is None where there is no secrets.yaml. Not of the folder
+    `nodes` come from ``cloud.yaml`` or the inventory; all others by name. `ssh_config` and
+    `inventory` are absolute paths or None; `files` are those of all manifests, relative to the
+    folder; `secrets_file` is None where there is no secrets.yaml. Not of the folder
     but of one command are `absent`, nodes to be left out as if they were lost, and `abandoned`,
     claims whose volumes are given up.
     """
@@ -184,5 +185,7 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     services: dict[str, Service] = {}
     secrets_file: SecretsFile | None = None
     ssh_config: str | None = None
+    files: tuple[str, ...] = ()
+    inventory: str | None = None
     absent: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from skerry.edge.exchange import DEADLINE, exchange
 from skerry.edge.ssh import Link
 from skerry_node import wire
+
+if TYPE_CHECKING:
+    from skerry.edge.early import Begun
 
 
 def observe_node(
@@ -16,11 +19,26 @@ def observe_node(
     wants_text: bool = False,
     wants_images: bool = True,
     deadline: float = DEADLINE,
+    begun: Begun | None = None,
 ) -> wire.Observed:
     """What the node holds, beside `desired` (or beside its own active generation alone).
 
     With `wants_text` small texts of files that differ come along, for a diff. `deadline` is how
     long the node may stay silent, in seconds. Raises what `exchange` raises.
     """
-    args = {"manifest": desired, "text": wants_text, "images": wants_images}
-    return cast(wire.Observed, exchange(link, "observe", args, deadline=deadline))
+    args = observe_args(desired, wants_text=wants_text, wants_images=wants_images)
+    known = known_digest(desired) if wants_text and wants_images else ""
+    found = exchange(link, "observe", args, deadline=deadline, begun=begun, known=known)
+    return cast(wire.Observed, found)
+
+
+def known_digest(desired: wire.Manifest | None) -> str:
+    """The digest by which a node knows that it has this manifest; empty for none."""
+    return wire.digest_of(wire.dump(desired)).partition(":")[2] if desired is not None else ""
+
+
+def observe_args(
+    desired: wire.Manifest | None, *, wants_text: bool = False, wants_images: bool = True
+) -> dict[str, Any]:
+    """What the node program is told to look at."""
+    return {"manifest": desired, "text": wants_text, "images": wants_images}

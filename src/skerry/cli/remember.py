@@ -1,0 +1,35 @@
+"""What a command that ran leaves in `.skerry/` for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skerry.cache.inputs import Inputs, loaded_libraries
+
+if TYPE_CHECKING:
+    from skerry.cli.cloud import OpenCloud
+    from skerry.cli.main import Settings
+    from skerry.model.cloud import Cloud
+
+
+def inputs_of(folder: str, cloud: Cloud) -> Inputs:
+    """What the cloud was read from, beside what every cloud folder has."""
+    from skerry.load.manifest import list_manifest_files
+
+    others = tuple(sorted({*cloud.files}.difference(list_manifest_files(Path(folder)))))
+    return Inputs(others, cloud.inventory or "", loaded_libraries())
+
+
+def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) -> None:
+    """Remembers what the nodes were asked, unless it was what was remembered already."""
+    from skerry.cli.flow import question_to
+
+    start = settings.start
+    if start is None or start.glance is None:
+        return
+    if start.begun is not None and start.begun.is_as_asked:
+        return
+    questions = [question_to(opened, name) for name in names]
+    start.glance.keep_questions(inputs_of(start.glance.folder, opened.cloud), questions)

@@ -1,0 +1,147 @@
+"""ssh commands that are begun before it is known whether they are needed.
+
+While a command's own code is loaded, which takes longer than a round trip, ssh already asks the
+nodes what they were asked last time. Whoever then has the same question takes the process over;
+what nobody asks for is ended. A question looks and changes nothing.
+
+Imports little: `skerry.edge.run`, the door for everything else, costs more than a node's answer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+# Not from `typing`, which takes longer to import than all that is done here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import IO
+
+# As subprocess does it: Python ignores these, and children would too.
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Early:
+    """A running ssh command: what exchanges need of `subprocess.Popen`.
+
+    `sent` is what went to its standard input already.
+    """
+
+    def __init__(
+        self, pid: int, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes], sent: bytes
+    ) -> None:
+        self.pid = pid
+        self.stdin: IO[bytes] | None = stdin
+        self.stdout: IO[bytes] | None = stdout
+        self.stderr: IO[bytes] | None = stderr
+        self.sent = sent
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status; None while it runs."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, as Popen has it. Raises `subprocess.TimeoutExpired`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.0005
+        while (found := self.poll()) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                import subprocess
+
+                raise subprocess.TimeoutExpired("ssh", timeout or 0.0)
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return found
+
+    def kill(self) -> None:
+        """Ends it, unless it has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ends it and closes all that belongs to it."""
+        self.kill()
+        self.wait()
+        for file in (self.stdin, self.stdout, self.stderr):
+            if file is not None:
+                file.close()
+
+
+class Begun:
+    """The ssh commands that were begun, each of which may be taken once, by any thread."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, ...], Early] = {}
+        self._is_as_asked = True
+
+    def begin(self, questions: Iterable[tuple[Sequence[str], bytes]]) -> None:
+        """Starts commands, and sends each as much of its request as goes without waiting."""
+        for words, request in questions:
+            started = _try_start(tuple(words), request)
+            if started is None:
+                return
+            self._waiting[tuple(words)] = started
+            self._is_as_asked &= bool(request)
+
+    def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
+        """The running command of these words, if what it was sent is how `request` begins."""
+        found = self._waiting.pop(words, None)
+        if found is None or not request.startswith(found.sent):
+            self._is_as_asked = False
+            if found is not None:
+                found.stop()
+            return None
+        return found
+
+    @property
+    def is_as_asked(self) -> bool:
+        """Whether all that was asked so far was just what was begun, and nothing is left."""
+        return self._is_as_asked and not self._waiting
+
+    def stop(self) -> None:
+        """Ends what nobody has taken."""
+        while self._waiting:
+            self._waiting.popitem()[1].stop()
+
+
+def _try_start(words: tuple[str, ...], request: bytes) -> Early | None:
+    """The command with pipes; None where it cannot be started: who needs it will say why."""
+    reading, stdin = os.pipe()
+    stdout, writing = os.pipe()
+    stderr, errors = os.pipe()
+    actions = [
+        (os.POSIX_SPAWN_DUP2, reading, 0),
+        (os.POSIX_SPAWN_DUP2, writing, 1),
+        (os.POSIX_SPAWN_DUP2, errors, 2),
+    ]
+    try:
+        pid = os.posix_spawnp(
+            words[0], words, os.environ, file_actions=actions, setsigdef=_DEFAULT_SIGNALS
+        )
+    except OSError:
+        for descriptor in (stdin, stdout, stderr):
+            os.close(descriptor)
+        return None
+    finally:
+        for descriptor in (reading, writing, errors):
+            os.close(descriptor)
+    os.set_blocking(stdin, False)
+    try:
+        sent = os.write(stdin, request) if request else 0
+    except OSError:
+        # Full at once, or ended at once: the one who takes it finds out.
+        sent = 0
+    return Early(
+        pid,
+        open(stdin, "wb", buffering=0),
+        open(stdout, "rb", buffering=0),
+        open(stderr, "rb", buffering=0),
+        request[:sent],
+    )

@@ -1,0 +1,202 @@
+"""Questions that are begun early: taken by who asks the same, ended when nobody does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from skerry.cache.glance import Glance
+from skerry.cache.inputs import Inputs
+from skerry.cli.start import Start
+from skerry.edge.early import Begun, Early
+from skerry.edge.exchange import exchange, exchange_command, request_line
+from skerry.edge.ssh import Link
+from skerry.errors import NodeUnreachable
+
+# Notes each start, and answers with the request that it reads.
+SSH = f"""#!{sys.executable} -S
+import os, sys
+with open(os.environ["STARTS"], "a") as file:
+    file.write(f"{{os.getpid()}}\\n")
+if os.environ.get("FAIL"):
+    print(os.environ["FAIL"], file=sys.stderr)
+    sys.exit(255)
+line = sys.stdin.buffer.readline()
+sys.stdout.write('{{"event": "result", "result": {{"time": %d}}}}\\n' % len(line))
+"""
+
+
+@pytest.fixture
+def starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Has `ssh` be a stand-in for the connection; the file that tells of its starts."""
+    (tmp_path / "bin").mkdir()
+    ssh = tmp_path / "bin/ssh"
+    ssh.write_text(SSH)
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("STARTS", str(tmp_path / "starts"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "starts").touch()
+    return tmp_path / "starts"
+
+
+def count(starts: Path) -> int:
+    return len(starts.read_text().splitlines())
+
+
+def wait_for(starts: Path, number: int) -> None:
+    deadline = time.monotonic() + 60
+    while count(starts) < number:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def link(name: str = "alpha") -> Link:
+    return Link(node=name, target=f"root@{name}", known_hosts="/nowhere")
+
+
+def begin(request: bytes, name: str = "alpha") -> Begun:
+    begun = Begun()
+    begun.begin([(exchange_command(link(name)).argv, request)])
+    return begun
+
+
+def test_who_asks_the_same_takes_it_over(starts: Path) -> None:
+    request = request_line("ping", {"a": 1})
+    begun = begin(request)
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 1
+    assert begun.is_as_asked
+    # It can be taken once.
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 2
+    assert not begun.is_as_asked
+
+
+def test_another_request_is_asked_anew(starts: Path) -> None:
+    begun = begin(request_line("ping", {"a": 1}))
+    request = request_line("ping", {"a": 22})
+    assert exchange(link(), "ping", {"a": 22}, begun=begun) == {"time": len(request)}
+    assert count(starts) <= 2
+    assert not begun.is_as_asked
+
+
+def test_another_node_is_not_answered_for(starts: Path) -> None:
+    begun = begin(request_line("ping", {"a": 1}), "beta")
+    assert exchange(link(), "ping", {"a": 1}, begun=begun)
+    wait_for(starts, 2)
+    assert not begun.is_as_asked
+    begun.stop()
+    assert all(not is_running(int(pid)) for pid in starts.read_text().split())
+
+
+def test_a_request_may_come_later(starts: Path) -> None:
+    """A folder that was edited: the way to the node is known, the question is not."""
+    begun = begin(b"")
+    request = request_line("ping", {"a": 1})
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 1
+    assert not begun.is_as_asked
+
+
+def test_a_long_request_goes_on_where_it_stopped(starts: Path) -> None:
+    """A pipe takes 64 KiB at once; the rest is written by who takes the process."""
+    args = {"a": "x" * 1_000_000}
+    request = request_line("ping", args)
+    begun = begin(request)
+    assert exchange(link(), "ping", args, begun=begun) == {"time": len(request)}
+    assert count(starts) == 1
+    begun = begin(request)
+    other = {"a": "x" * 500_000 + "y"}
+    assert exchange(link(), "ping", other, begun=begun)["time"] == len(request_line("ping", other))
+
+
+def test_a_failure_is_told_as_ever(starts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIL", "ssh: connect to host alpha port 22: No route to host")
+    with pytest.raises(NodeUnreachable) as late:
+        exchange(link(), "ping", {})
+    begun = begin(request_line("ping", {}))
+    with pytest.raises(NodeUnreachable) as early:
+        exchange(link(), "ping", {}, begun=begun)
+    assert early.value.message == late.value.message
+    assert "No route to host" in early.value.message
+    assert count(starts) == 2
+
+
+def test_without_ssh_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    begun = begin(b"{}\n")
+    assert begun.try_take(exchange_command(link()).argv, b"{}\n") is None
+
+
+def test_what_nobody_takes_is_ended(starts: Path) -> None:
+    begun = begin(b"")
+    wait_for(starts, 1)
+    begun.stop()
+    assert not is_running(int(starts.read_text()))
+    assert begun.try_take(exchange_command(link()).argv, b"") is None
+
+
+def test_waiting_has_an_end(starts: Path) -> None:
+    begun = begin(b"")
+    taken = begun.try_take(exchange_command(link()).argv, b"{}\n")
+    assert isinstance(taken, Early)
+    with pytest.raises(subprocess.TimeoutExpired):
+        taken.wait(timeout=0.01)
+    taken.stop()
+    assert taken.returncode == -9
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_sockets_of_somebody_else_are_not_used(
+    starts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who makes the folder of the connections' sockets first could answer for the nodes."""
+    cloud = tmp_path / "cloud"
+    cloud.mkdir()
+    (cloud / "cloud.yaml").write_text("name: home\n")
+    words = ("ssh", "--", "alpha")
+    Glance(str(cloud)).keep_questions(Inputs(), [(words, b"{}\n")])
+    sockets = tmp_path / f"skerry-{os.getuid()}"
+    sockets.mkdir(mode=0o777)
+    sockets.chmod(0o777)
+    start = Start(["-C", str(cloud), "plan"])
+    start.try_answer()
+    assert start.begun is not None and start.begun.try_take(words, b"{}\n") is None
+    assert count(starts) == 0
+    sockets.chmod(0o700)
+    start = Start(["-C", str(cloud), "plan"])
+    start.try_answer()
+    assert start.begun is not None
+    wait_for(starts, 1)
+    start.end()
+
+
+def test_nodes_of_another_folder_are_not_asked(starts: Path, tmp_path: Path) -> None:
+    """A folder whose nodes have changed, or that is a copy, is asked about when it is loaded."""
+    cloud = tmp_path / "cloud"
+    cloud.mkdir()
+    (cloud / "cloud.yaml").write_text("name: home\n")
+    glance = Glance(str(cloud))
+    glance.keep_questions(Inputs(), [(("ssh", "--", "alpha"), b"{}\n")])
+    assert glance.questions() == [(("ssh", "--", "alpha"), b"{}\n")]
+    (cloud / "cloud.lock").write_text("{}")
+    assert glance.questions() == [(("ssh", "--", "alpha"), b"")]
+    cloud.rename(tmp_path / "copy")
+    assert Glance(str(tmp_path / "copy")).questions() == []
+    (tmp_path / "copy").rename(cloud)
+    (cloud / "cloud.yaml").write_text("name: Home\n")
+    assert glance.questions() == []
