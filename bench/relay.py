@@ -27,6 +27,8 @@ class Way:
         self.delay = delay
         self.waiting: deque[tuple[float, bytes]] = deque()
         self.is_open = True
+        self.is_full = False
+        os.set_blocking(target, False)
 
     def take(self) -> None:
         """Reads a piece; an empty one is the end."""
@@ -34,22 +36,31 @@ class Way:
         self.is_open = bool(self.waiting[-1][1])
 
     def pass_on(self) -> None:
-        """Writes what is due."""
+        """Writes what is due, as far as it is taken."""
+        self.is_full = False
         while self.waiting and self.waiting[0][0] <= time.monotonic():
-            rest = self.waiting.popleft()[1]
-            if not rest:
+            due, piece = self.waiting.popleft()
+            if not piece:
                 os.close(self.target)
-            while rest:
-                rest = rest[os.write(self.target, rest) :]
+                continue
+            try:
+                rest = piece[os.write(self.target, piece) :]
+            except BlockingIOError:
+                rest, self.is_full = piece, True
+            if rest:
+                self.waiting.appendleft((due, rest))
+            if self.is_full:
+                break
 
 
 def relay(ways: list[Way]) -> None:
     """Passes on until both directions have ended."""
     while any(way.is_open or way.waiting for way in ways):
-        due = [way.waiting[0][0] for way in ways if way.waiting]
+        due = [way.waiting[0][0] for way in ways if way.waiting and not way.is_full]
         limit = max(0.0, min(due) - time.monotonic()) if due else None
         sources = [way.source for way in ways if way.is_open]
-        ready = select.select(sources, [], [], limit)[0]
+        full = [way.target for way in ways if way.is_full]
+        ready = select.select(sources, full, [], limit)[0]
         for way in ways:
             if way.source in ready:
                 way.take()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bench.distance import bench_distance
 from bench.figures import Figure
 from bench.fleet import bench_fleet
 from bench.node import bench_node
 from bench.smoke import bench_smoke
 from bench.stage import Stage
+from bench.start import bench_start
 from bench.verbs import bench_edit, bench_lab, bench_noop, bench_verbs
 
 Section = Callable[[Stage], list[Figure]]
 
 SECTIONS: Mapping[str, Section] = {
+    "start": bench_start,
     "noop": bench_noop,
+    "distance": bench_distance,
     "verbs": bench_verbs,
     "edit": bench_edit,
     "lab": bench_lab,

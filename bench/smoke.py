@@ -65,6 +65,7 @@ def make_pairs(folder: Path) -> list[Pair]:
             ours=alone(skerry("check", folder=small), folder),
             yardstick="python -c pass",
             beside=nothing,
+            goal=5.0,
         ),
         Pair(
             name=f"{FLEET_NODES} nodes planned, CPU",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from bench.peers import Ansible, Pyinfra, write_peers
 from skerry.compile.tree import Tree
 
 PODS = 10
+SOURCES = Path(__file__).parent.parent / "src"
 
 
 class Stage:
@@ -26,6 +28,8 @@ class Stage:
         self.rounds = rounds
         self.keep = keep
         self._open = ExitStack()
+        # As whoever has installed it has it, also where Python may not write beside sources.
+        compileall.compile_dir(SOURCES, quiet=1)
 
     def __enter__(self) -> Stage:
         return self

@@ -67,6 +67,18 @@ def make_ssh(folder: Path) -> Path:
     return asked
 
 
+def wait_for(reading: int, pid: int) -> bool:
+    """Whether something is written, before the process ends."""
+    ended = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        poll.register(ended, select.POLLIN)
+        return any(descriptor == reading for descriptor, _ in poll.poll())
+    finally:
+        os.close(ended)
+
+
 def measure_until(command: Command, asked: Path) -> Run:
     """Runs the command to its end; `wall` is the time until the stand-in for ssh was started.
 
@@ -77,7 +89,7 @@ def measure_until(command: Command, asked: Path) -> Run:
         started = time.perf_counter()
         with open(os.devnull, "wb") as nowhere:
             process = start(command, stdout=nowhere, stderr=nowhere)
-        ready = select.select([reading], [], [], 60)[0]
+        ready = wait_for(reading, process.pid)
         wall = time.perf_counter() - started
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

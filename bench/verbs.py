@@ -3,7 +3,6 @@ one pod edited."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from bench.cloud import pod_names, pod_yaml
@@ -56,17 +55,15 @@ def noop_apply(cloud: Path) -> Run:
 
 
 def bench_verbs(stage: Stage) -> list[Figure]:
-    """The commands that only look, and what a process of Python takes that does nothing."""
-    figures = [
+    """The commands that only look."""
+    return [
         Figure(
             name=verb,
             unit="s",
             ours=middle(_walls(_times(stage, skerry(verb, folder=stage.cloud)))),
         )
-        for verb in ("check", "plan", "status")
+        for verb in ("plan", "status")
     ]
-    nothing = _walls(_times(stage, Command.of(sys.executable, "-c", "pass")))
-    return [*figures, Figure(name="  python -c pass", unit="s", ours=middle(nothing))]
 
 
 def bench_edit(stage: Stage) -> list[Figure]:

@@ -14,7 +14,7 @@ from skerry_node.fault import NodeFault
 from skerry_node.files import LARGE, Owners, look
 from skerry_node.history import run_generation, run_history
 from skerry_node.lock import take_lock
-from skerry_node.observe import TEXT_LIMIT, run_observe, try_text
+from skerry_node.observe import TEXT_LIMIT, run_observe, try_observe_known, try_text
 from skerry_node.store import Store
 from skerry_node.units import parse_show, state_of
 from tests.unit.node_machine import Events, Machine, lock_request, tree
@@ -55,6 +55,22 @@ def test_node_as_it_shall_be_has_nothing_to_tell(machine: Machine) -> None:
     assert found["units"]["a.service"]["memory"] is None
     assert found["unfinished"] is None
     assert found["lock"] is None
+
+
+def test_who_knows_the_manifest_needs_no_request(machine: Machine) -> None:
+    """A node that has the manifest of the digest answers as if it had been sent."""
+    desired = tree({"a.service": "a1"}, {"/srv/page": "page"})
+    digest = wire.digest_of(wire.dump(desired)).partition(":")[2]
+    (machine.root / "srv/page").write_text("edited")
+    found = try_observe_known(digest, Events(), machine.host)
+    asked = observe(machine, desired, images=True)
+    assert found is not None and found["on_disk"]["/srv/page"]["text"] == "edited"
+    assert {**found, "facts": {}} == {**asked, "facts": {}}
+    another = wire.digest_of(wire.dump(tree({"a.service": "a2"}, {}))).partition(":")[2]
+    for strange in (another, "", "x", digest[:-1]):
+        assert try_observe_known(strange, Events(), machine.host) is None
+    Store(machine.host).set_current(0)
+    assert try_observe_known(digest, Events(), machine.host) is None
 
 
 def test_each_way_in_which_a_file_can_differ(machine: Machine) -> None:

@@ -106,6 +106,9 @@ def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
     answered = run(command, PING, shell)
     assert answered.stderr == b""
     assert json.loads(answered.stdout)["event"] == "result"
+    # A node that has no manifest of that digest reads the request.
+    known = here(program.remote_command(program.digest(), "0" * 64), tmp_path)
+    assert json.loads(run(known, PING, shell).stdout)["event"] == "result"
     folder = tmp_path / "program" / program.digest()
     assert list(folder.glob("skerry_node/__pycache__/observe.*.pyc"))
     assert stat.S_IMODE((folder / "skerry_node/units.py").stat().st_mode) == 0o644
