@@ -332,6 +332,16 @@ def test_what_cannot_be_kept_is_not_needed(tmp_path: Path, monkeypatch: pytest.M
     assert check(tmp_path) == plain_check(tmp_path)
 
 
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    """It may have come with somebody's cloud folder, and lead anywhere."""
+    cloud, elsewhere = tmp_path / "cloud", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write(cloud, FILES)
+    (cloud / ".skerry").symlink_to(elsewhere)
+    assert check(cloud) == plain_check(cloud)
+    assert names_in(elsewhere) == []
+
+
 def test_a_pipe_or_a_device_is_not_waited_for(folder: Path) -> None:
     (folder / "pods/w.yaml").unlink()
     os.mkfifo(folder / "pods/w.yaml")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 
 try:
     # What hashlib has it from; hashlib itself loads OpenSSL, which takes as long as all the rest.
@@ -96,11 +97,14 @@ def try_write_record(path: str, record: Any, key: bytes) -> bool:
 
 
 def make_folder(path: str) -> bool:
-    """Makes the cache folder, which git leaves alone; whether it is there."""
+    """Makes the cache folder, which git leaves alone; whether it is there.
+
+    A link in its place, which may have come with somebody's cloud folder, is not followed.
+    """
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        return True
+        return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError:
         return False
     try:
