@@ -390,6 +390,14 @@ def test_no_secret_is_in_it(folder: Path) -> None:
         assert not [form for form in [*forms, short] if form in kept]
 
 
+def test_digests_are_keyed(folder: Path) -> None:
+    """Else who knows all of a folder but a password could try which one gives the digest."""
+    wanted = inputs_of(str(folder), load_cloud(folder))
+    for digest in (inputs.try_digest_all, inputs.try_digest_nodes):
+        one, other = (digest(str(folder), wanted, key) for key in (b"one", b"other"))
+        assert one is not None and other is not None and one != other
+
+
 def test_the_key_is_not_in_the_folder(folder: Path) -> None:
     key = sealed.try_read_key()
     assert key is not None
