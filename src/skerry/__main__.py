@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -12,6 +13,9 @@ def main() -> None:
 
     # Whoever has a umask of 000 shall not get a cloud folder that everybody may write to.
     os.umask(os.umask(0o077) | 0o022)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A sign that the terminal's encoding does not have is no reason to say nothing at all.
+        sys.stdout.reconfigure(errors="backslashreplace")
     start = Start(sys.argv[1:])
     try:
         status = start.try_answer()

@@ -1,7 +1,8 @@
 """The error tree: what a person sees when something is wrong.
 
 Each class has a stable id (``docs/errors.md`` lists them), an exit code, and a hint that says
-what to do. An error that is not a `SkerryError` is a bug and shows a traceback.
+what to do. An error that is not a `SkerryError` is a bug: `cli.last_resort` says so in a line
+and writes a report with the traceback.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ class SkerryError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Bug(SkerryError):
+    """Something went wrong that nobody thought of: a fault of Skerry itself. Report it."""
+
+    id = "bug"
+    exit_code = ExitCode.BUG
+
+
+class MachineRefuses(SkerryError):
+    """The operator's machine refuses something: a disk is full, a file may not be read."""
+
+    id = "machine"
+    exit_code = ExitCode.BUG
 
 
 class UsageError(SkerryError):

@@ -16,7 +16,7 @@ from skerry.errors import ExitCode, SkerryError
 NODE_PROGRAM = Path(errors.__file__).parent.parent / "skerry_node"
 EXIT_CODES = {
     ExitCode.DONE: "Done; or there was nothing to do.",
-    ExitCode.BUG: "A bug, or a program on this machine failed. A traceback is a bug: report it.",
+    ExitCode.BUG: "A bug (it says where its report is), or something failed on this machine.",
     ExitCode.INVALID: "Wrong usage, or an invalid cloud folder. Nothing was touched.",
     ExitCode.NODE_FAILED: "Some node failed or was unreachable. The others were done.",
     ExitCode.DRIFT: "`skerry diff` found a difference.",

@@ -121,6 +121,10 @@ def run_command_line(arguments: list[str], start: Start | None = None) -> int:
         # The reader (head, less) has what it wanted.
         sys.stderr.close()
         return ExitCode.DONE
+    except Exception as error:
+        from skerry.cli.last_resort import explain, show
+
+        return show(explain(error, arguments), as_json="--json" in arguments)
 
 
 def _json_first(arguments: list[str]) -> list[str]:

@@ -29,13 +29,16 @@ class Leases:
         self._names: dict[str, None] = {}
         self._guard = Lock()
         self._is_over = Event()
+        self._bug: Exception | None = None
 
     def __enter__(self) -> Leases:
         Thread(target=self._renew, daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._is_over.set()
+        if self._bug is not None and kind is None:
+            raise self._bug
 
     @property
     def held(self) -> list[str]:
@@ -54,8 +57,12 @@ class Leases:
             self._names.pop(node, None)
 
     def _renew(self) -> None:
-        while not self._is_over.wait(self._every):
-            fan_out(self.held, self._renew_one)
+        try:
+            while not self._is_over.wait(self._every):
+                fan_out(self.held, self._renew_one)
+        except Exception as error:
+            # A thread has nobody above it; who holds the locks shall hear of it.
+            self._bug = error
 
     def _renew_one(self, node: str) -> bool:
         exchange(self._link_of(node), "renew", {"token": self._turn.token}, deadline=20.0)

@@ -47,6 +47,7 @@ class Watch:
         self._open_socket = open_socket
         self._over = Event()
         self._thread = Thread(target=self._look_on, daemon=True)
+        self._bug: Exception | None = None
         self._silences: list[tuple[float, float | None]] = []
         self.is_answering = False
 
@@ -55,9 +56,11 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the looking."""
+        """Ends the looking. Raises what went wrong with it."""
         self._over.set()
         self._thread.join()
+        if self._bug is not None:
+            raise self._bug
 
     def forget(self, node: str, host: str) -> None:
         """The node is about to be lost: it is not asked any more."""
@@ -75,6 +78,13 @@ class Watch:
         return last[-1]
 
     def _look_on(self) -> None:
+        try:
+            self._look_until_over()
+        except Exception as error:
+            # A thread has nobody above it: who ends it raises it.
+            self._bug = error
+
+    def _look_until_over(self) -> None:
         while not self._over.is_set():
             begun = time.monotonic()
             answers = self._answers()

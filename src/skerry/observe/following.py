@@ -80,13 +80,13 @@ class Follower:
     ) -> None:
         self._query = msgspec.structs.replace(query, follow=True, lines=None)
         self._timeout = timeout
-        self._came: Queue[Line | Notice] = Queue(_WAITING_MOST)
+        self._came: Queue[Line | Notice | Exception] = Queue(_WAITING_MOST)
         self._stopped = Event()
         self._streams: dict[str, JournalStream] = {}
         self._open = len(logs)
         for log in logs:
             cursor = after.get(log.link.node)
-            Thread(target=self._follow_node, args=(log, cursor), daemon=True).start()
+            Thread(target=self._follow, args=(log, cursor), daemon=True).start()
 
     def __iter__(self) -> Iterator[Line | Notice]:
         """Lines and notices as they come; ends only when every node failed for good."""
@@ -97,6 +97,8 @@ class Follower:
                 came = self._came.get(timeout=wait)
             except Empty:
                 came = None
+            if isinstance(came, Exception):
+                raise came
             if isinstance(came, Notice):
                 yield came
                 self._open -= came.error is not None
@@ -112,6 +114,13 @@ class Follower:
         self._stopped.set()
         for stream in list(self._streams.values()):
             stream.stop()
+
+    def _follow(self, log: NodeLog, cursor: str | None) -> None:
+        try:
+            self._follow_node(log, cursor)
+        except Exception as error:
+            # A thread has nobody above it: who reads the lines raises it.
+            self._came.put(error)
 
     def _follow_node(self, log: NodeLog, cursor: str | None) -> None:
         node = log.link.node
