@@ -30,6 +30,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130
+    except Exception as error:
+        from skerry.cli.last_resort import explain, show
+
+        status = show(explain(error, sys.argv[1:]), as_json="--json" in sys.argv)
     finally:
         start.end()
     sys.exit(status)
