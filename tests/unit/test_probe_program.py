@@ -51,6 +51,10 @@ class Container:
                 + (f"cat >>{root}/said\n" if name == "logger" else "")
             )
             (tools / name).chmod(0o755)
+        # It has run whatever it is given when it returns.
+        starts = '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n'
+        (tools / "systemd-run").write_text(starts)
+        (tools / "systemd-run").chmod(0o755)
         (self.run / "pid").write_text("1\n")
         (self.run / "up").touch()
         (root / "run/web.cid").write_text("c0ffee")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
+from skerry.compile.runtimes.confinement import CARRIER
 from skerry.compile.runtimes.job import (
     UNIT_FOLDER,
     add_pod,
@@ -87,7 +88,11 @@ def _add_service(emitted: Emitted, workload: Workload) -> None:
         ),
         (
             "Service",
-            [("Type", "oneshot"), ("ExecStart", f"/bin/sh {SCRIPT_PATH} fire {workload.name}")],
+            [
+                ("Type", "oneshot"),
+                ("ExecStart", f"/bin/sh {SCRIPT_PATH} fire {workload.name}"),
+                *CARRIER,
+            ],
         ),
     ]
     path = f"{UNIT_FOLDER}/{name}"

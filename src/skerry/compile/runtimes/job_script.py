@@ -15,6 +15,8 @@ systemd.service(5); Kubernetes "Jobs", "Pod backoff failure policy" and "CronJob
 
 from __future__ import annotations
 
+from skerry.compile.runtimes.confinement import CARRIER, transient_words
+
 SCRIPT_PATH = "/etc/skerry/jobs/job.sh"
 JOB_SCRIPT = r"""# Written by skerry: carries jobs on. Usage: job.sh WHAT NAME [POD [CONTAINER]]
 set -u
@@ -59,7 +61,9 @@ later() {
     unit=$1
     shift 2
     systemd-run --quiet --collect --unit="$unit" --on-active="${delay}s" \
-        --timer-property=AccuracySec=100ms -- "$@"
+        --timer-property=AccuracySec=100ms \
+        @CONFINED@ \
+        -- "$@"
 }
 # What pod $1 left in its emptyDir volumes goes.
 empty() {
@@ -281,4 +285,4 @@ clear)
 fire) fire || : ;;
 now) run_now ;;
 esac
-"""
+""".replace("@CONFINED@", transient_words(CARRIER))

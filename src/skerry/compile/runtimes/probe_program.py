@@ -6,10 +6,13 @@ container go to the journal as that container's unit's.
 
 from __future__ import annotations
 
+from skerry.compile.runtimes.confinement import CARRIER, transient_words
+
 PROGRAM_PATH = "/etc/skerry/probe"
 PROGRAM = r"""# Written by skerry. Probes and hooks of containers, started by systemd:
 #   begin NAME          after the container has started: postStart, then the startup probe
 #   tick NAME KIND      one look: liveness or readiness
+#   end NAME TIME ID    the liveness probe has failed: the container ID is stopped, in TIME seconds
 #   stop NAME           before the container is told to stop: preStop
 #   finish NAME UNIT POD STAMP...    it has ended for good: with the last one the pod ends
 #   arm NAME UNIT SECONDS POD STAMP...    the pod has started: its time is running
@@ -259,7 +262,10 @@ do_tick() {
     liveness-failed)
         [ "$streak" -ge "$failures" ] || exit 0
         say "liveness probe failed ($streak of $failures): $reason; the container is stopped"
-        end_container "${kill_grace:-$grace}" "$id"
+        # Elsewhere: what looks may do little, and less than Podman needs. Another look meanwhile
+        # cannot begin the same once more.
+        systemd-run --quiet --collect --no-block --unit="${name}_end-${id%"${id#????????????}"}" \
+            /bin/sh "$0" end "$name" "${kill_grace:-$grace}" "$id" 2>/dev/null
         ;;
     readiness-passed)
         [ "$streak" -ge "$successes" ] && [ ! -e "$run/ready" ] || exit 0
@@ -274,6 +280,15 @@ do_tick() {
         ;;
     esac
     exit 0
+}
+
+# Whoever was to be stopped may have ended meanwhile.
+do_end() {
+    load pre_stop
+    read_id
+    [ "$id" = "$2" ] || exit 0
+    is_running || exit 0
+    end_container "$1" "$id"
 }
 
 # Sidecars have what the pod's containers have left of the time that is the pod's.
@@ -332,6 +347,7 @@ do_arm() {
     systemctl --quiet stop "${name}_deadline.timer" 2>/dev/null
     systemd-run --quiet --collect --unit="${name}_deadline" --on-active="$left" \
         --timer-property=AccuracySec=100ms --timer-property=BindsTo="$pod_unit" \
+        @CONFINED@ \
         /bin/sh /etc/skerry/probe expire "$name" "$pod_unit" "$@"
 }
 
@@ -350,9 +366,10 @@ do_expire() {
 case $1 in
 begin) do_begin ;;
 tick) do_tick "$3" ;;
+end) do_end "$3" "$4" ;;
 stop) do_stop ;;
 finish) shift 2 && do_finish "$@" ;;
 arm) shift 2 && do_arm "$@" ;;
 expire) shift 2 && do_expire "$@" ;;
 esac
-"""
+""".replace("@CONFINED@", transient_words(CARRIER))

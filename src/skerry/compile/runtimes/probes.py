@@ -14,6 +14,7 @@ import shlex
 import msgspec
 
 from skerry.compile.runtimes.actions import compile_action, needed_programs, needs_address
+from skerry.compile.runtimes.confinement import LOOK
 from skerry.compile.runtimes.probe_program import PROGRAM, PROGRAM_PATH
 from skerry.compile.runtimes.quadlet import Section, render_unit
 from skerry.compile.runtimes.shape import container_name, is_init, is_sidecar, sidecars_of
@@ -74,7 +75,11 @@ def compile_probing(instance: Instance, container: Container) -> Probing:
     own_files = tuple(files)
     files[PROGRAM_PATH] = PROGRAM_FILE
     call = f"/bin/sh {PROGRAM_PATH}"
-    service: Section = [("RuntimeDirectory", f"skerry/{name}")]
+    service: Section = [
+        ("RuntimeDirectory", f"skerry/{name}"),
+        # What a command says that looks is there too.
+        ("RuntimeDirectoryMode", "0700"),
+    ]
     service.append(("ExecStartPost", f"{call} begin {name}"))
     if _hook(container, "pre_stop") is not None or sidecars_of(spec):
         service.append(("ExecStop", f"-{call} stop {name}"))
@@ -212,6 +217,7 @@ def _units(
                     ("TimeoutStartSec", str(probe.timeout_seconds + grace + _SPARE)),
                     # No words of systemd about each look.
                     ("LogLevelMax", "notice"),
+                    *(LOOK if probe.exec is None else ()),
                 ],
             ),
         ],

@@ -41,7 +41,28 @@ later() {
     unit=$1
     shift 2
     systemd-run --quiet --collect --unit="$unit" --on-active="${delay}s" \
-        --timer-property=AccuracySec=100ms -- "$@"
+        --timer-property=AccuracySec=100ms \
+        --property=NoNewPrivileges=yes \
+        --property=UMask=0077 \
+        --property=KeyringMode=private \
+        --property=LockPersonality=yes \
+        --property=MemoryDenyWriteExecute=yes \
+        --property=RestrictRealtime=yes \
+        --property=SystemCallArchitectures=native \
+        --property=SystemCallFilter=@system-service \
+        --property=ProtectSystem=strict \
+        --property=ProtectHome=yes \
+        '--property=CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_FOWNER' \
+        --property=RestrictNamespaces=yes \
+        --property=RestrictAddressFamilies=AF_UNIX \
+        --property=PrivateNetwork=yes \
+        --property=PrivateTmp=yes \
+        --property=PrivateDevices=yes \
+        --property=ProtectKernelTunables=yes \
+        --property=ProtectKernelModules=yes \
+        --property=ProtectControlGroups=yes \
+        '--property=ReadWritePaths=-/var/lib/skerry -/run/skerry' \
+        -- "$@"
 }
 # What pod $1 left in its emptyDir volumes goes.
 empty() {
