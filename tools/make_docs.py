@@ -20,6 +20,7 @@ from tools.docs import (  # noqa: E402
     json_pages,
     kubernetes_page,
     manifests_page,
+    security_page,
 )
 
 NOTE = "<!-- Written by tools/make_docs.py (`make docs`); do not edit. -->\n\n"
@@ -29,6 +30,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "faults.md": faults_page.render_page,
     "kubernetes.md": kubernetes_page.render_page,
     "manifests.md": manifests_page.render_page,
+    "security.md": security_page.render_page,
     **json_pages.PAGES,
 }
 

@@ -39,6 +39,9 @@ class Host:
     def volatile_path(self, name: str) -> str:
         """A path in a folder that a reboot empties; the folder is made."""
         make_folder(self.volatile)
+        if os.stat(self.volatile).st_mode & 0o077:
+            # After a boot, the first pod's unit has made it.
+            os.chmod(self.volatile, 0o700)
         return os.path.join(self.volatile, name)
 
     def boot_id(self) -> str:

@@ -24,8 +24,8 @@ class Marker:
     """A value that is nowhere else. Its core is of letters, so that every way of quoting a text
     leaves it as it is; around it is what quoting would change."""
 
-    def __init__(self) -> None:
-        self.core = "".join(secrets.choice(string.ascii_letters) for _ in range(24))
+    def __init__(self, core: str = "") -> None:
+        self.core = core or "".join(secrets.choice(string.ascii_letters) for _ in range(24))
         self.text = f"%s \"q' ü$& {self.core}/+="
 
     def forms(self) -> list[bytes]:

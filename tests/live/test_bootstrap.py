@@ -121,6 +121,7 @@ def warm(warm_lab: Lab, tmp_path: Path) -> LiveCloud:
     return make_cloud(warm_lab, tmp_path)
 
 
+@pytest.mark.claims("password-login-off")
 def test_from_a_password_to_a_node_and_back(bare: LiveCloud) -> None:
     node, lab = bare.lab.node("alpha"), bare.lab
     words = ("node", "add", "alpha", "root@alpha", "--vendor", "north", "--ask-password")
@@ -163,6 +164,7 @@ def test_from_a_password_to_a_node_and_back(bare: LiveCloud) -> None:
     assert differences(before, read_tree(node.disk)) == []
 
 
+@pytest.mark.claims("host-key-pinned")
 def test_a_reinstalled_host_is_refused_until_its_key_is_replaced(warm: LiveCloud) -> None:
     warm.skerry("node", "add", "alpha", "root@alpha")
     old = fingerprint(warm.lab)
@@ -182,6 +184,7 @@ def test_a_reinstalled_host_is_refused_until_its_key_is_replaced(warm: LiveCloud
     assert warm.json("node", "ls")["nodes"][0]["state"] == "new"
 
 
+@pytest.mark.claims("host-key-expected")
 def test_the_expected_host_key(warm: LiveCloud) -> None:
     right, wrong = fingerprint(warm.lab), "SHA256:" + "A" * 43
     disk = warm.lab.node("alpha").disk

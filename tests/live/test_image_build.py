@@ -83,6 +83,7 @@ def write_app(images: ImageFolder) -> None:
     images.write(f"images/{APP}/sub/note", "a note\n")
 
 
+@pytest.mark.claims("images-reproducible")
 def test_the_same_sources_give_the_same_image(images: ImageFolder) -> None:
     write_app(images)
     first = images.build()[APP]
@@ -182,6 +183,7 @@ def test_a_failing_build_shows_its_words(images: ImageFolder) -> None:
     assert images.states() == {APP: "not built"}
 
 
+@pytest.mark.claims("images-by-id")
 def test_a_node_has_the_same_id(images: ImageFolder, lab: Lab, tmp_path: Path) -> None:
     write_app(images)
     built = images.build()[APP]["id"]

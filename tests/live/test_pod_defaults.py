@@ -57,6 +57,7 @@ def test_a_command_begins_in_its_folder(node: PodNode) -> None:
 
 
 @pytest.mark.honours("Container.imagePullPolicy")
+@pytest.mark.claims("images-not-pulled")
 def test_an_image_that_is_not_there_is_not_pulled(node: PodNode) -> None:
     node.ssh(f"systemctl stop {UNIT}; podman rmi --force {node.image_id}")
     assert node.ssh(f"systemctl start {UNIT}", check=False).status != 0

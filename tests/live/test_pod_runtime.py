@@ -147,6 +147,7 @@ def test_limits_are_those_of_the_unit_that_holds_the_container(running: PodNode)
     assert "0::/skerry-web.0.service/" in running.ssh(f"cat /proc/{pid}/cgroup").text
 
 
+@pytest.mark.claims("pod-user-namespace")
 def test_root_in_a_container_is_nobody_on_the_node(running: PodNode) -> None:
     maps = {}
     for name in ("skerry-web.0", "skerry-two.0.web", "skerry-two.0.side"):

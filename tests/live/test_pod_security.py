@@ -140,6 +140,7 @@ def test_root_file_system_is_read_only(node: PodNode) -> None:
     "Capabilities.add",
     "Capabilities.drop",
 )
+@pytest.mark.claims("pod-capabilities")
 def test_capabilities(node: PodNode) -> None:
     start(
         node,
@@ -191,6 +192,7 @@ def test_privileged_with_the_nodes_users_and_with_its_own(node: PodNode) -> None
 
 
 @pytest.mark.honours("SecurityContext.allowPrivilegeEscalation")
+@pytest.mark.claims("pod-new-privileges")
 def test_no_new_privileges(node: PodNode) -> None:
     start(
         node,
@@ -208,6 +210,7 @@ def test_no_new_privileges(node: PodNode) -> None:
     "SeccompProfile.type",
     "SeccompProfile.localhostProfile",
 )
+@pytest.mark.claims("pod-system-calls")
 def test_filters_of_system_calls(node: PodNode) -> None:
     mine = "seccompProfile: {type: Localhost, localhostProfile: mine/no-folders.json}"
     tree = node.compile({"mine": pod("mine", f"securityContext: {{{mine}}}")})

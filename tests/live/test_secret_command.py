@@ -84,6 +84,7 @@ def test_two_different_values_are_not_taken(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.claims("secret-edited-in-memory")
 def test_what_is_edited_goes_however_the_command_ends(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: signal.Signals
 ) -> None:

@@ -106,6 +106,7 @@ def starts(cloud: LiveCloud, node: str = "alpha") -> dict[str, str]:
     "Volume.secret",
     "SecretVolumeSource.secretName",
 )
+@pytest.mark.claims("secret-where-used")
 def test_a_secret_is_where_its_pod_is_and_nowhere_else(
     secret_cloud: LiveCloud, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_secret_is_where_its_pod_is_and_nowhere_else(
     assert podman_secrets(cloud) == []
 
 
+@pytest.mark.claims("secret-where-used")
 def test_the_search_finds_a_secret_in_a_wrong_place(
     secret_cloud: LiveCloud, tmp_path: Path
 ) -> None:

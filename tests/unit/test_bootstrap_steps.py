@@ -209,6 +209,7 @@ def test_whether_sshd_reads_drop_ins(*, config: str, includes: bool) -> None:
     assert includes_drop_ins(config) == includes
 
 
+@pytest.mark.claims("login-key-is-root")
 def test_sudoers_names_one_user_only() -> None:
     text = SUDOERS_TEXT % {"user": "skerry"}
     rules = [line for line in text.splitlines() if line and not line.startswith("#")]

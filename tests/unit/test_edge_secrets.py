@@ -127,6 +127,7 @@ def test_another_key_says_whom_to_ask(home: Path) -> None:
     assert "~/.ssh/id_rsa: it is of a kind that age does not take" in caught.value.detail
 
 
+@pytest.mark.claims("secrets-file-not-believed")
 def test_a_value_under_another_name_is_refused(home: Path) -> None:
     public = make_key(home / ".ssh/id_ed25519")
     vault = make_vault(home, (public,), db="hunter2", motd="hello")
@@ -144,6 +145,7 @@ def test_a_value_under_another_name_is_refused(home: Path) -> None:
         vault.read_value("db")
 
 
+@pytest.mark.claims("secrets-file-not-believed")
 def test_recipients_that_were_added_by_hand_are_noticed(home: Path) -> None:
     public = make_key(home / ".ssh/id_ed25519")
     vault = make_vault(home, (public,))

@@ -72,6 +72,7 @@ def test_an_honest_answer(fake_ssh: FakeSsh) -> None:
         (RESULT + b"\n" + RESULT, "it goes on behind its end"),
     ],
 )
+@pytest.mark.claims("hostile-node-bounded")
 def test_what_the_node_program_never_says(fake_ssh: FakeSsh, line: bytes, place: str) -> None:
     fake_ssh.answers(line)
     with soon_and_small(fake_ssh), pytest.raises(NodeAnswerInvalid) as caught:
@@ -108,6 +109,7 @@ NOTE = '{"event":"note","message":"%s"}\\n'
         ("while True: os.write(2, b'x' * 65536)", NodeUnreachable, "no end after 5 s during ping"),
     ],
 )
+@pytest.mark.claims("hostile-node-bounded")
 def test_endless(fake_ssh: FakeSsh, source: str, error: type[Exception], words: str) -> None:
     fake_ssh.says(source)
     with soon_and_small(fake_ssh), pytest.raises(error, match=words):
@@ -123,6 +125,7 @@ def test_endless(fake_ssh: FakeSsh, source: str, error: type[Exception], words: 
         "while True: say('x'); time.sleep(0.01)",
     ],
 )
+@pytest.mark.claims("hostile-node-bounded")
 def test_silent_or_as_good_as(fake_ssh: FakeSsh, source: str) -> None:
     fake_ssh.says(source)
     with (

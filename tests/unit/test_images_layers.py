@@ -9,6 +9,8 @@ import os
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from skerry.images.archive import Entry, write_archive, write_layer
 from skerry.images.context import copy_sources, read_sources_digest
 from skerry.images.difference import write_difference
@@ -52,6 +54,7 @@ def test_a_layer_does_not_depend_on_order_or_time(tmp_path: Path) -> None:
     assert all(member.mtime == 0 and member.uid == 0 for member in found.values())
 
 
+@pytest.mark.claims("images-by-id")
 def test_an_image_id_is_the_digest_of_its_configuration(tmp_path: Path) -> None:
     layers = [tmp_path / "lower", tmp_path / "upper"]
     for layer in layers:

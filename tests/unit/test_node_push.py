@@ -168,6 +168,7 @@ def test_packed_image_is_unpacked_on_the_way(host: Host) -> None:
         ("lzma", b"", "bad-request", "no compression"),
     ],
 )
+@pytest.mark.claims("images-by-id")
 def test_image_that_is_not_what_was_announced_is_refused_whole(
     host: Host, compression: str, archive: bytes, fault: str, words: str
 ) -> None:

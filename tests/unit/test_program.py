@@ -163,6 +163,7 @@ def test_disk_that_is_full_is_said_without_a_traceback(tmp_path: Path) -> None:
     assert b"Traceback" not in finished.stderr
 
 
+@pytest.mark.claims("program-checked")
 def test_damaged_program_is_not_installed(tmp_path: Path) -> None:
     whole = bz2.decompress(program.build())
     for damaged in (whole + b"#", whole.replace(b"/var/lib", b"/var/bil")):

@@ -87,6 +87,7 @@ def test_set_get_ls_and_rm(skerry: Skerry, folder: Path) -> None:
     assert skerry("check")[0] == 0
 
 
+@pytest.mark.claims("secret-not-an-argument")
 def test_a_value_as_an_argument_is_refused_and_not_repeated(skerry: Skerry) -> None:
     status, out, err = skerry("secret", "set", "db", "hunter2")
     assert status == 2

@@ -1,7 +1,8 @@
 """The marks of tests that documents are made of, read without running them.
 
 ``@pytest.mark.honours("TYPE.FIELD", ...)`` names fields of Kubernetes, ``@pytest.mark.fault("ID",
-...)`` faults of ``tests/faults.py``.
+...)`` faults of ``tests/faults.py``, ``@pytest.mark.claims("ID", ...)`` claims of
+``tools/docs/security.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 LIVE = ROOT / "tests/live"
 
-_WRITTEN = {"honours": 'fields of `honours`, "TYPE.FIELD",', "fault": "ids of `fault`"}
+_WRITTEN = {
+    "claims": "ids of `claims`",
+    "fault": "ids of `fault`",
+    "honours": 'fields of `honours`, "TYPE.FIELD",',
+}
 
 
 class Mark(NamedTuple):
