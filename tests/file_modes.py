@@ -99,6 +99,7 @@ ON_THE_NODE: tuple[Written, ...] = (
     Written(f"{_STATE}/images.json", "600", "images that were sent"),
     Written(f"{_STATE}/guard", "600", "a lock"),
     Written(f"{_STATE}/switching", "600", "a lock"),
+    Written(f"{_STATE}/reserve", "600", "room that a full disk leaves for going back"),
     Written(f"{_STATE}/blobs", "700", ""),
     Written(f"{_STATE}/blobs/sha256", "700", ""),
     Written(f"{_STATE}/blobs/sha256/*", "600", "contents of files"),
@@ -137,6 +138,10 @@ ON_OUR_SIDE: tuple[Written, ...] = (
     Written("cloud/secrets.yaml", "644", "values, encrypted with age", umask=True),
     Written("cloud/.skerry", "700", "a cache"),
     Written("cloud/.skerry/images.json", "644", "what Podman said of images", umask=True),
+    Written("cloud/.skerry/asked.json", "600", "what the nodes are asked first, sealed"),
+    Written("cloud/.skerry/checked.json", "600", "what `check` found, sealed"),
+    Written("$XDG_CACHE_HOME/skerry", "700", "caches that are no cloud's"),
+    Written("$XDG_CACHE_HOME/skerry/key", "600", "the key of the seals"),
     Written("$XDG_RUNTIME_DIR/skerry-*", "700", "sockets of ssh; without the variable, in /tmp"),
     Written("$XDG_RUNTIME_DIR/skerry-*/*", "600", "a connection that stays for two minutes"),
 )

@@ -43,7 +43,6 @@ later() {
     systemd-run --quiet --collect --unit="$unit" --on-active="${delay}s" \
         --timer-property=AccuracySec=100ms \
         --property=NoNewPrivileges=yes \
-        --property=UMask=0077 \
         --property=KeyringMode=private \
         --property=LockPersonality=yes \
         --property=MemoryDenyWriteExecute=yes \
