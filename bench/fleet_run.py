@@ -20,6 +20,7 @@ from skerry.cli.cloud import OpenCloud
 from skerry.cli.flow import plan_cloud
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.tree import Tree
+from skerry.edge.answers import parse_event, parse_result
 from skerry.errors import NodeError, NodeUnreachable
 from skerry.load.cloud import load_cloud
 from skerry.plan.plan import Plan
@@ -75,10 +76,16 @@ def run_case(folder: Path, case: str, timer: Timer) -> tuple[Plan, str]:
             continue
         # As an exchange does it: the bytes of one node become values, and go.
         answer = answer_of(case, name, trees)
-        found = timer.time("observe", lambda: json.loads(answer))  # noqa: B023
+        found = timer.time("observe", lambda: parse_answer(name, answer))  # noqa: B023
         observed[name] = cast(wire.Observed, found)
     plan = timer.time("plan", lambda: plan_cloud(opened, observed))
     return plan, timer.time("render", lambda: render_plan(plan, Palette(is_on=True)))
+
+
+def parse_answer(name: str, answer: bytes) -> dict[str, Any]:
+    """A node's answer as an exchange takes it in, checked."""
+    event = parse_event(name, "observe", answer)
+    return parse_result(name, "observe", event["result"])
 
 
 def answer_of(case: str, name: str, trees: Mapping[str, Tree]) -> bytes:
@@ -93,7 +100,7 @@ def answer_of(case: str, name: str, trees: Mapping[str, Tree]) -> bytes:
         names = list(trees)
         other = names[(names.index(name) + len(names) // 2) % len(names)]
         active = {**trees[other].manifest(), "node": name}
-    return wire.dump(observed(active, desired))
+    return wire.dump({"event": "result", "result": observed(active, desired)})
 
 
 def older(manifest: wire.Manifest) -> wire.Manifest:
@@ -129,7 +136,7 @@ def observed(active: wire.Manifest | None, desired: wire.Manifest) -> dict[str, 
                            if path in differing}),
         "units": {name: unit_state() for name in units},
         "images": sorted(desired["images"]),
-        "secrets": {},
+        "secrets": [],
         "lock": None,
         "unfinished": None,
     }  # fmt: skip

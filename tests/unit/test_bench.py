@@ -224,8 +224,8 @@ def test_residents_are_told_from_workloads() -> None:
 
 def test_a_fleet_is_measured(tmp_path: Path) -> None:
     for placement, cases in CASES_OF.items():
-        figures = bench_placement(tmp_path / placement, placement, nodes=20, rounds=1)
+        figures = bench_placement(tmp_path / placement, placement, nodes=40, rounds=1)
         assert [figure.name for figure in figures] == [
-            f"20 {placement}, {word}" for word in ("slowest", "memory", *cases)
+            f"40 {placement}, {word}" for word in ("slowest", "memory", *cases)
         ]
         assert all(figure.ok for figure in figures[:2])

@@ -63,6 +63,7 @@ def apply(
     from skerry.cli.remember import keep_questions
     from skerry.cli.report import Report
     from skerry.cli.rolling import roll_and_report
+    from skerry.cli.waiting import show_plan_so_far
     from skerry.edge.leases import Leases
     from skerry.edge.turn import begin_turn
     from skerry.errors import NodeError
@@ -77,7 +78,9 @@ def apply(
         _ = opened.trees
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
     with phases.phase("observe"):
-        observed = observe_cloud(opened, names, timeout=timeout)
+        observed = observe_cloud(
+            opened, names, timeout=timeout, on_late=show_plan_so_far(settings, opened)
+        )
         refuse_locked(observed)
         mended = mend_interrupted(opened, turn, observed, timeout=timeout)
     with phases.phase("plan"):

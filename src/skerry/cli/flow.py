@@ -10,7 +10,7 @@ from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
 from skerry.cli.options import TIMEOUT
 from skerry.edge.exchange import Event, exchange, exchange_command, request_line
-from skerry.edge.fan_out import fan_out
+from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn, try_unlock
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
@@ -46,11 +46,16 @@ class Phases:
 
 
 def observe_cloud(
-    opened: OpenCloud, names: list[str], *, timeout: float
+    opened: OpenCloud,
+    names: list[str],
+    *,
+    timeout: float,
+    on_late: OnLate[wire.Observed] | None = None,
 ) -> dict[str, wire.Observed | NodeError]:
     """What is true on each node beside its desired tree: one exchange per node, in parallel.
 
-    Where what the nodes say of themselves changes where something runs, they are asked again.
+    Where what the nodes say of themselves changes where something runs, those that answered are
+    asked again. `on_late` is called when most have answered, see `fan_out`.
     """
     from skerry.cli.facts import refresh_facts
 
@@ -65,10 +70,12 @@ def observe_cloud(
 
     begun = opened.start.begun if opened.start is not None else None
     trees = opened.trees
-    observed = fan_out(names, observe)
+    observed = fan_out(names, observe, on_late=on_late)
     if refresh_facts(opened, observed):
         trees = opened.trees
-        observed = fan_out(names, observe)
+        # Whoever is dead has cost his time already.
+        alive = [name for name, answer in observed.items() if not isinstance(answer, NodeError)]
+        observed |= fan_out(alive, observe)
     return observed
 
 

@@ -30,13 +30,17 @@ def plan(
     from skerry.cli.cloud import open_cloud
     from skerry.cli.flow import observe_cloud, plan_cloud
     from skerry.cli.remember import keep_questions
+    from skerry.cli.waiting import show_plan_so_far
     from skerry.render.plan import render_plan, render_plan_json
     from skerry.render.text import Palette, wants_colour
 
     opened = open_cloud(settings, wants_images=True)
     leave_out(opened, without, abandoned)
     names = opened.select_nodes(nodes)
-    planned = plan_cloud(opened, observe_cloud(opened, names, timeout=timeout))
+    observed = observe_cloud(
+        opened, names, timeout=timeout, on_late=show_plan_so_far(settings, opened)
+    )
+    planned = plan_cloud(opened, observed)
     if settings.json:
         print(render_plan_json(planned))
     else:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from skerry.model.cloud import Cloud
 
 
+# The most nodes that are asked before the command is loaded.
+EARLY_MOST = 16
+
+
 def inputs_of(folder: str, cloud: Cloud) -> Inputs:
     """What the cloud was read from, beside what every cloud folder has."""
     from skerry.load.manifest import list_manifest_files
@@ -23,11 +27,14 @@ def inputs_of(folder: str, cloud: Cloud) -> Inputs:
 
 
 def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) -> None:
-    """Remembers what the nodes were asked, unless it was what was remembered already."""
+    """Remembers what the nodes were asked, unless it was what was remembered already.
+
+    Not of many nodes: what is begun early is begun all at once, without the window of `edge`.
+    """
     from skerry.cli.flow import question_to
 
-    start = settings.start
-    if start is None or start.glance is None:
+    start, names = settings.start, list(names)
+    if start is None or start.glance is None or len(names) > EARLY_MOST:
         return
     if start.begun is not None and start.begun.is_as_asked:
         return

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from skerry.cli.main import Settings
 from skerry.cli.options import list_options, nodes_option, timeout_option
+
+if TYPE_CHECKING:
+    from skerry.errors import NodeError
+    from skerry.observe.status import ReplicaStatus
+    from skerry_node import wire
 
 
 @click.command()
@@ -41,6 +48,9 @@ def status(
     (how a cron job's last job ended), next (in how long it begins one), image, ports, image-id,
     generation, units. Last and next are shown where there are cron jobs.
 
+    On a terminal, when most nodes have answered and some take their time, the rows of those that
+    have are shown at once, and the others' below when they answer or their time is over.
+
     Exit codes: 0 all nodes answered; 3 some node did not.
     """
     from skerry.cli.observing import (
@@ -49,6 +59,7 @@ def status(
         open_to_observe,
         split_answers,
     )
+    from skerry.cli.waiting import on_late, say_waiting
     from skerry.edge.fan_out import fan_out
     from skerry.observe.filters import select_workloads
     from skerry.observe.node import observe_node
@@ -63,6 +74,31 @@ def status(
     opened, invalid = open_to_observe(settings)
     names = opened.select_nodes(nodes)
     desired = desired_manifests(opened, names, invalid)
+    palette = Palette(is_on=wants_colour())
+    shown = set[str]()
+
+    def rows_of(answers: Mapping[str, wire.Observed | NodeError]) -> list[ReplicaStatus]:
+        rows = status_of_nodes(desired, answers, by_container=by_container)
+        if not workloads:
+            return rows
+        known = {row.workload for row in rows if row.workload} | set(opened.cloud.workloads)
+        chosen = select_workloads(workloads, known)
+        return [row for row in rows if row.workload in chosen]
+
+    def show_rows(rows: list[ReplicaStatus]) -> None:
+        fresh = [row for row in rows if row.node not in shown]
+        if fresh:
+            has_header = not (no_header or shown)
+            text = render.render_status(fresh, palette, columns=columns, has_header=has_header)
+            print(text, flush=True)
+
+    def show_so_far(
+        answers: Mapping[str, wire.Observed | NodeError], missing: Sequence[str]
+    ) -> None:
+        show_rows(rows_of(answers))
+        shown.update(answers)
+        say_waiting(missing, len(names))
+
     answers = fan_out(
         names,
         lambda name: observe_node(
@@ -71,13 +107,10 @@ def status(
             wants_images=False,
             deadline=timeout,
         ),
+        on_late=on_late(settings, show_so_far),
     )
-    rows = status_of_nodes(desired, answers, by_container=by_container)
+    rows = rows_of(answers)
     observed, unreachable = split_answers(answers)
-    if workloads:
-        known = {row.workload for row in rows if row.workload} | set(opened.cloud.workloads)
-        chosen = select_workloads(workloads, known)
-        rows = [row for row in rows if row.workload in chosen]
     notes = render.notes_of(observed, invalid)
     if settings.json:
         print(render.render_status_json(rows, unreachable, notes))
@@ -86,9 +119,7 @@ def status(
         print(one_line(note), file=sys.stderr)
     for name, error in unreachable.items():
         print(one_line(f"{name}: {error.message}"), file=sys.stderr)
-    palette = Palette(is_on=wants_colour())
-    if rows:
-        print(render.render_status(rows, palette, columns=columns, has_header=not no_header))
+    show_rows(rows)
     seconds = time.monotonic() - begun
     print(render.render_status_line(rows, unreachable, nodes=len(names), seconds=seconds))
     return exit_code(unreachable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from skerry.edge.run import Command
 from skerry.edge.ssh import (
     Link,
     close_connection,
+    is_turned_away,
     raise_for_ssh,
     run_remote,
     ssh_command,
     start_ssh,
     stop_ssh,
 )
+from skerry.edge.window import STARTS, Place
 from skerry.errors import NodeError, NodeLocked, NodeProgramFailed, NodeUnreachable
 from skerry_node import wire
 
@@ -33,6 +36,8 @@ DEADLINE = 30.0
 # How long an exchange may take at least, however short a silence may be, in seconds: an answer of
 # some megabytes over a bad network.
 WITHIN_LEAST = 120.0
+# How often a connection is begun that the host turns away for having too many at the moment.
+_TRIES = 4
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -85,34 +90,41 @@ def exchange(
     """
     command = exchange_command(link, known) if door is None else ssh_command(link, door.remote)
     request = (door.prologue if door is not None else b"") + request_line(op, args, streams)
-    for attempt in (1, 2):
-        early = begun.try_take(command.argv, request) if begun is not None else None
-        process: Process = early or start_ssh(link, command)
-        sent = len(early.sent) if early is not None else 0
-        answer = _Answer(link, op, on_event)
-        try:
-            words = converse(
-                process,
-                _outgoing_bytes(request[sent:], streams),
-                answer.hear,
-                Patience(deadline, within or max(WITHIN_LEAST, 10 * deadline)),
-            )
-        except TimeoutError as error:
-            stop_ssh(process)
-            close_connection(link)
-            raise NodeUnreachable(link.node, f"{error} during {op}") from None
-        except BaseException:
-            stop_ssh(process)
-            raise
+    has_installed, tries = False, 1
+    while True:
+        with STARTS.enter() as place:
+            early = begun.try_take(command.argv, request) if begun is not None else None
+            process: Process = early or start_ssh(link, command)
+            sent = len(early.sent) if early is not None else 0
+            answer = _Answer(link, op, on_event, place)
+            try:
+                words = converse(
+                    process,
+                    _outgoing_bytes(request[sent:], streams),
+                    answer.hear,
+                    Patience(deadline, within or max(WITHIN_LEAST, 10 * deadline)),
+                )
+            except TimeoutError as error:
+                stop_ssh(process)
+                close_connection(link)
+                raise NodeUnreachable(link.node, f"{error} during {op}") from None
+            except BaseException:
+                stop_ssh(process)
+                raise
         status = process.wait()
         if answer.last is not None:
             return _result(link, op, answer.last)
-        if status == wire.PROGRAM_MISSING and attempt == 1 and door is None:
+        if status == wire.PROGRAM_MISSING and not has_installed and door is None:
             _install(link)
+            has_installed = True
+            continue
+        if is_turned_away(status, words) and tries < _TRIES:
+            # Not at the same moment as all the others that were turned away with us.
+            time.sleep(random.uniform(0.5, 1.0) * tries)
+            tries += 1
             continue
         raise_for_ssh(link, status, words)
         raise _explained(link, op, status, words)
-    raise AssertionError("unreachable")
 
 
 def exchange_command(link: Link, known: str = "") -> Command:
@@ -130,8 +142,11 @@ def request_line(op: str, args: dict[str, Any] | None, streams: tuple[Outgoing, 
 class _Answer:
     """The events of one exchange as they come; `last` is the one that ends it."""
 
-    def __init__(self, link: Link, op: str, on_event: OnEvent | None) -> None:
+    def __init__(
+        self, link: Link, op: str, on_event: OnEvent | None, place: Place | None = None
+    ) -> None:
         self._node = link.node
+        self._place = place
         self._op = op
         self._on_event = on_event
         self._lines = Lines(wire.LINE_LIMIT)
@@ -140,6 +155,8 @@ class _Answer:
 
     def hear(self, chunk: bytes) -> bool:
         """Takes in what came; whether an event was whole with it. Raises `NodeAnswerInvalid`."""
+        if self._place is not None:
+            self._place.leave(has_answered=True)
         self._size += len(chunk)
         if self._size > wire.LINE_LIMIT:
             raise invalid_answer(self._node, self._op, f"more than {wire.LINE_LIMIT >> 20} MiB")

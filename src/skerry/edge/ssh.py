@@ -232,6 +232,19 @@ def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
     raise NodeUnreachable(link.node, last)
 
 
+def is_turned_away(status: int, stderr: bytes) -> bool:
+    """Whether sshd closed the connection before a word was said.
+
+    It does so at random when more than ten (MaxStartups) are being opened at a time: on a host
+    that all connections go through (ProxyJump), say. Nothing has been done by then.
+    """
+    ended = (b"Connection reset by peer", b"Connection closed by remote host")
+    return status == 255 and any(
+        b"kex_exchange_identification: " in line and any(words in line for words in ended)
+        for line in stderr.splitlines()
+    )
+
+
 def _host_key_error(link: Link, words: str) -> NodeError:
     offered = [line.rstrip(".") for line in words.splitlines() if line.startswith("SHA256:")]
     pinned = pinned_fingerprints(link)

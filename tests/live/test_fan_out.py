@@ -1,0 +1,142 @@
+"""The operator's side against two hundred nodes: real sshd on ports of the loopback, a stub of the
+node program behind each. What is alive is not delayed by what is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+from tests.loopback_cloud import LoopbackCloud
+from tests.loopback_nodes import DeadPorts, LoopbackNodes
+from tests.terminal_watch import watch
+
+from skerry.lab import Lab
+from skerry.lab.root import PLAIN
+
+MANY, FEW = 200, 10
+# Longer than a connection may take (10 s), so that each of the dead is told by its own words.
+TIMEOUT = 12
+DEAD = ("silent", "silent", "silent", "swallowed", "swallowed", "swallowed",
+        "refused", "refused", "other-key", "hung")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(new_lab: Callable[..., Lab]) -> Iterator[Path]:
+    """A Debian root with sshd: the lab's."""
+    lab = new_lab("loopback")
+    lab.storage.open()
+    yield lab.storage.roots(print).ensure(PLAIN)
+    lab.storage.close()
+
+
+@pytest.fixture(scope="module")
+def nodes(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackNodes]:
+    """Nodes that are up for all tests of this file."""
+    root = tmp_path_factory.mktemp("nodes").resolve() / "root"
+    found = LoopbackNodes(root, source, count=MANY + 1)
+    found.hang(found.ports[MANY])
+    yield found
+    found.close()
+
+
+def cloud_of(folder: Path, nodes: LoopbackNodes, count: int) -> LoopbackCloud:
+    """A cloud of the first so many nodes, which has been applied once."""
+    ports = {f"n-{number:03}": port for number, port in enumerate(nodes.ports[:count])}
+    cloud = LoopbackCloud(folder, nodes, ports)
+    run = cloud.run("apply", "--yes")
+    assert f"nothing to change on {count} nodes" in run.output, run.output
+    return cloud
+
+
+def cloud_with_dead(folder: Path, nodes: LoopbackNodes, dead: DeadPorts) -> LoopbackCloud:
+    """A cloud of all nodes, every twentieth of them dead in some way."""
+    ports = {f"n-{number:03}": port for number, port in enumerate(nodes.ports[:MANY])}
+    names = list(ports)[:: MANY // len(DEAD)]
+    for name, how in zip(names, DEAD, strict=True):
+        if how == "hung":
+            ports[name] = nodes.ports[MANY]
+        elif how != "other-key":
+            ports[name] = getattr(dead, how)
+    others = frozenset(name for name, how in zip(names, DEAD, strict=True) if how == "other-key")
+    return LoopbackCloud(folder, nodes, ports, other_keys=others)
+
+
+def test_two_hundred_nodes_cost_less_than_ten_times_ten(
+    tmp_path: Path, nodes: LoopbackNodes
+) -> None:
+    """The operator's own work, its ssh clients included; how long it takes is the bench's matter,
+    where nothing else runs."""
+    many, few = cloud_of(tmp_path / "many", nodes, MANY), cloud_of(tmp_path / "few", nodes, FEW)
+    for words in (("status",), ("apply", "--yes")):
+        runs = [(many.run(*words), few.run(*words)) for _ in range(2)]
+        ratio = median(one.cpu / other.cpu for one, other in runs)
+        assert ratio < 10, f"{words}: {ratio:.1f} times the CPU"
+
+
+def test_new_connections_to_two_hundred_nodes_all_stand(
+    tmp_path: Path, nodes: LoopbackNodes
+) -> None:
+    """All at once they would take so long that many ran out of their time for connecting."""
+    cloud = cloud_of(tmp_path, nodes, MANY)
+    for _ in range(2):
+        cloud.forget_connections()
+        run = cloud.run("status")
+        assert f"{MANY * 10} running" in run.output and "unreachable" not in run.output, run.output
+
+
+def test_the_dead_delay_nobody(tmp_path: Path, nodes: LoopbackNodes) -> None:
+    """Until the last node that is alive is shown it takes as long as without those that are dead;
+    the whole takes no longer than the one time that a dead node is given."""
+    well = cloud_of(tmp_path / "well", nodes, MANY)
+    with DeadPorts() as dead:
+        sick = cloud_with_dead(tmp_path / "sick", nodes, dead)
+        alive = MANY - len(DEAD)
+        # The first one opens the connections.
+        sick.run("status", "--timeout", "2", expect=None)
+        for words, done in (
+            (("status",), "nodes have answered; waiting for"),
+            (("apply", "--yes"), f"nothing to change on {alive} nodes"),
+        ):
+            lost: list[float] = []
+            waited: list[float] = []
+            while len(lost) < 5 and (not lost or min(lost) > 1.0):
+                without = watch(well.command(*words))
+                seen = watch(sick.command(*words, "--timeout", str(TIMEOUT)))
+                assert (without.status, seen.status) == (0, 3), seen.text
+                lost.append(seen.when(done) - without.seconds)
+                waited.append(seen.seconds - without.seconds)
+            # What else runs on this machine makes seconds of one round and none of another.
+            assert min(lost) < 1.0, f"{words}: {lost}"
+            assert min(waited) < TIMEOUT + 4, f"{words}: {waited}"
+            reasons = "Connection timed out", "Connection refused", "the host shows the key"
+            for reason in (*reasons, f"silent for {TIMEOUT} s"):
+                assert reason in seen.text, reason
+
+
+def test_what_is_shown_first_and_what_after(tmp_path: Path, nodes: LoopbackNodes) -> None:
+    with DeadPorts() as dead:
+        ports = {f"n-{number}": port for number, port in enumerate(nodes.ports[1:5])}
+        cloud = LoopbackCloud(tmp_path, nodes, {**ports, "n-3": dead.silent})
+        seen = watch(cloud.command("status", "--timeout", "3")).text.replace("\r\n", "\n")
+    head, _, tail = seen.partition("3 of 4 nodes have answered; waiting for n-3\n")
+    assert head.startswith("WORKLOAD") and head.count("running") == 30 and "n-3" not in head
+    assert tail.count("WORKLOAD") == 0 and tail.count("web-01  n-3") == 1, tail
+    assert "n-3: Connection timed out during banner exchange" in tail
+    assert "40 replicas on 4 nodes · 30 running · 10 unreachable" in tail
+
+
+def test_a_host_that_turns_connections_away_is_asked_again(tmp_path: Path, source: Path) -> None:
+    """sshd takes ten connections that are being opened and drops others at random, as on a host
+    that all connections go through; here it is left no more than two."""
+    few = LoopbackNodes(tmp_path.resolve() / "root", source, count=12, startups="2:60:50")
+    try:
+        ports = {f"n-{number:02}": port for number, port in enumerate(few.ports)}
+        cloud = LoopbackCloud(tmp_path / "cloud", few, ports)
+        for _ in range(3):
+            cloud.forget_connections()
+            run = cloud.run("status", "--timeout", "60")
+            assert "120 running" in run.output and "unreachable" not in run.output, run.output
+    finally:
+        few.close()
