@@ -160,7 +160,7 @@ def check_files(host: Host, store: Store, before: Manifest, after: Manifest) -> 
         found = look(host.path(path), owners)
         if not found.is_entry(entry):
             # It is read again when it is written; but then something would have to be undone.
-            store.read_blob(entry["digest"])
+            store.check_blob(entry["digest"])
         if path in before["files"]:
             if found.kind in ("folder", "other"):
                 raise in_the_way(path, "what is there is no file")

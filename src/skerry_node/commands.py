@@ -98,9 +98,14 @@ class Child:
             self.stdin = None
 
     def finish(
-        self, deadline: float = DEADLINE, say: Optional[Callable[[], None]] = None
+        self,
+        deadline: float = DEADLINE,
+        say: Optional[Callable[[], None]] = None,
+        *,
+        tail: Optional[int] = None,
     ) -> Finished:
-        """Waits for the end and collects the output; `say` is called now and then.
+        """Waits for the end and collects the output, of a long one at least the last `tail` bytes;
+        `say` is called now and then.
 
         Raises NodeFault, with the program killed, when `deadline` seconds have passed.
         """
@@ -119,6 +124,8 @@ class Child:
                 chunk = os.read(one, 65536)
                 if chunk:
                     self._chunks[one].append(chunk)
+                    if tail is not None:
+                        _drop_first(self._chunks[one], tail)
                 else:
                     poll.unregister(one)
                     opened.discard(one)
@@ -145,9 +152,9 @@ class Commands:
         """Starts a program. Raises NodeFault (``command-missing``) where there is none."""
         return Child(argv, has_input=has_input)
 
-    def run(self, *argv: str, deadline: float = DEADLINE) -> Finished:
-        """Runs a program to its end, whatever its status."""
-        return self.start(*argv).finish(deadline)
+    def run(self, *argv: str, deadline: float = DEADLINE, tail: Optional[int] = None) -> Finished:
+        """Runs a program to its end, whatever its status; see `Child.finish`."""
+        return self.start(*argv).finish(deadline, tail=tail)
 
     def pipe(self, *argv: str, target: int) -> Tuple[int, int]:
         """Starts a program whose output goes to the descriptor `target`.
@@ -173,6 +180,12 @@ class Commands:
         finally:
             os.close(there)
         return here, pid
+
+
+def _drop_first(chunks: List[bytes], tail: int) -> None:
+    """Drops what comes before the last `tail` bytes, as far as whole chunks do."""
+    while sum(map(len, chunks[1:])) >= tail:
+        del chunks[0]
 
 
 def _missing(program: str) -> NodeFault:

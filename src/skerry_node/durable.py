@@ -10,7 +10,9 @@ from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Iterable, Iterator, Optional
+
+CHUNK = 1 << 18
 
 
 def make_folder(path: str, mode: int = 0o700) -> None:
@@ -27,16 +29,31 @@ def make_folder(path: str, mode: int = 0o700) -> None:
 
 def write_durable(path: str, content: bytes, mode: int = 0o600) -> None:
     """Replaces a file by rename; when this returns, it is on the disk."""
-    temporary = stage(path, content, mode)
+    replace(path, (content,), mode)
+    sync_folder(os.path.dirname(path))
+
+
+def replace(path: str, chunks: Iterable[bytes], mode: int = 0o600) -> None:
+    """Replaces a file by rename; that lasts when its folder is synced."""
+    temporary = stage(path, chunks, mode)
     try:
         os.rename(temporary, path)
     except OSError:
         try_unlink(temporary)
         raise
-    sync_folder(os.path.dirname(path))
 
 
-def stage(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> str:
+def read_chunks(path: str) -> Iterator[bytes]:
+    """A file's content piece by piece: it may be larger than the memory that we want to take."""
+    with open(path, "rb") as file:
+        while True:
+            chunk = file.read(CHUNK)
+            if not chunk:
+                return
+            yield chunk
+
+
+def stage(path: str, chunks: Iterable[bytes], mode: int, uid: int = -1, gid: int = -1) -> str:
     """Writes the content beside `path` and syncs it; returns the temporary path, to be renamed."""
     temporary = temporary_of(path)
     try:
@@ -45,17 +62,19 @@ def stage(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) ->
         pass
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         if uid >= 0:
             os.fchown(descriptor, uid, gid)
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
-    except OSError as error:
+    except BaseException as error:
         os.close(descriptor)
         try_unlink(temporary)
-        error.filename = error.filename or path
+        if isinstance(error, OSError):
+            error.filename = error.filename or path
         raise
     os.close(descriptor)
     return temporary

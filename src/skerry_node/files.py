@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from skerry_node.basics import digest_of
-from skerry_node.durable import stage, sync_folder, temporary_of
+from skerry_node.basics import sha256
+from skerry_node.durable import read_chunks, stage, sync_folder, temporary_of
 from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
@@ -27,7 +27,10 @@ _OWN_FOLDER = "/etc/skerry"
 
 
 class Found:
-    """What lies at a path. `kind` is ``file``, ``link``, ``folder``, ``other`` or ``absent``."""
+    """What lies at a path. `kind` is ``file``, ``link``, ``folder``, ``other`` or ``absent``.
+
+    `content` is that of a small file, None where it is `LARGE` or was not read.
+    """
 
     __slots__ = ("content", "digest", "kind", "mode", "owner")
 
@@ -100,7 +103,7 @@ class Owners:
 
 
 def look(path: str, owners: Owners, trusted: Optional[List[Any]] = None) -> Found:
-    """What lies at a path of this machine; a file's content comes along where it was read."""
+    """What lies at a path of this machine; a small file's content comes along."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -115,9 +118,12 @@ def look(path: str, owners: Owners, trusted: Optional[List[Any]] = None) -> Foun
         return Found(kind, mode=mode, owner=owner)
     if status.st_size > LARGE and trusted is not None and trusted[:3] == identity(status):
         return Found("file", trusted[3], mode, owner)
-    with open(path, "rb") as file:
-        content = file.read()
-    return Found("file", digest_of(content), mode, owner, content)
+    found, first = sha256(), b""
+    for chunk in read_chunks(path):
+        found.update(chunk)
+        first = first + chunk if len(first) <= LARGE else first
+    content = first if len(first) <= LARGE else None
+    return Found("file", "sha256:" + str(found.hexdigest()), mode, owner, content)
 
 
 def identity(status: os.stat_result) -> List[int]:
@@ -247,10 +253,10 @@ class Replacement:
             if found.kind == "link":
                 target = os.readlink(self.host.path(path))
                 aside[path] = {"link": target, "owner": found.owner}
-            elif found.content is not None:
-                digest = self.store.write_blob(found.content)
-                if digest not in known:
-                    aside[path] = {"digest": digest, "mode": found.mode, "owner": found.owner}
+            elif found.kind == "file":
+                self.store.keep_blob(found.digest, self.host.path(path))
+                if found.digest not in known:
+                    aside[path] = {"digest": found.digest, "mode": found.mode, "owner": found.owner}
         if aside:
             before = self.store.record(number).get("displaced", {})
             self.store.update_record(number, displaced=dict(before, **aside))

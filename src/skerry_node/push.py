@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from skerry_node.basics import sha256
-from skerry_node.durable import sync_folder, temporary_of, try_unlink
+from skerry_node.durable import sync_folder
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
 from skerry_node.images import load_image
@@ -58,7 +57,7 @@ def _store(host: Host, args: Dict[str, Any], streams: Streams, token: str, emit:
     for kind, name, chunks in streams:
         started = time.monotonic()
         if kind == "blob":
-            store_blob(store, name, chunks)
+            store.write_blob(name, chunks)
             stored.append(name)
         elif kind == "secret":
             store_secret(host, name, chunks)
@@ -76,34 +75,6 @@ def _store(host: Host, args: Dict[str, Any], streams: Streams, token: str, emit:
     if stored:
         sync_folder(store.blobs)
     return stored, loaded
-
-
-def store_blob(store: Store, digest: str, chunks: Iterator[bytes]) -> None:
-    """Stores one blob, verified while it is written. Raises NodeFault when it is another."""
-    path = store.blob_path(digest)
-    temporary, found = temporary_of(path), sha256()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        for chunk in chunks:
-            found.update(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        if "sha256:" + found.hexdigest() != digest:
-            raise NodeFault(
-                "damaged-transfer",
-                "the content %s arrived damaged" % digest[:19],
-                "run the command again",
-            )
-        os.fsync(descriptor)
-        os.rename(temporary, path)
-    except BaseException as error:
-        try_unlink(temporary)
-        if isinstance(error, OSError) and not error.filename:
-            error.filename = path
-        raise
-    finally:
-        os.close(descriptor)
 
 
 def _reporting(

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import os
 
-from skerry_node.basics import digest_of, dump
+from skerry_node.basics import dump, sha256
 from skerry_node.durable import (
     damaged,
     make_folder,
+    read_chunks,
+    replace,
     sync_folder,
     temporary_of,
     try_read_json,
@@ -26,7 +28,7 @@ from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
     from skerry_node.host import Host
     from skerry_node.wire import Generation, Manifest
@@ -136,38 +138,51 @@ class Store:
         try_unlink(path)
         return False
 
-    def read_blob(self, digest: str) -> bytes:
-        """The content of a digest. Raises NodeFault if it is not here or not what it was."""
+    def read_blob(self, digest: str) -> Iterator[bytes]:
+        """The content of a digest, piece by piece.
+
+        Raises NodeFault if it is not here, and after the last piece if it is not what it was:
+        nothing that is made of it counts before the end.
+        """
+        path, found = self.blob_path(digest), sha256()
         try:
-            with open(self.blob_path(digest), "rb") as file:
-                content = file.read()
+            for chunk in read_chunks(path):
+                found.update(chunk)
+                yield chunk
         except FileNotFoundError:
             raise NodeFault(
                 "blob-missing",
                 "the content %s is not on the node" % digest[:19],
                 hint="run the command again: it is sent then",
             ) from None
-        if digest_of(content) != digest:
-            try_unlink(self.blob_path(digest))
+        if "sha256:" + found.hexdigest() != digest:
+            try_unlink(path)
             raise NodeFault(
                 "state-damaged",
                 "the stored content %s was damaged and is removed" % digest[:19],
                 hint="run the command again: it is sent then; the disk may be failing",
             )
-        return content
 
-    def write_blob(self, content: bytes) -> str:
-        """Stores content, unless it is here and whole, and returns its digest."""
-        digest = digest_of(content)
+    def write_blob(self, digest: str, chunks: Iterable[bytes]) -> None:
+        """Stores a content. Raises NodeFault, with nothing stored, where it has another digest.
+
+        It lasts when the folder of blobs is synced.
+        """
+        replace(self.blob_path(digest), _checked(chunks, digest))
+
+    def keep_blob(self, digest: str, source: str) -> None:
+        """Stores a file's content, which has that digest, unless it is here and whole."""
         try:
-            with open(self.blob_path(digest), "rb") as file:
-                is_whole = file.read() == content
-        except FileNotFoundError:
-            is_whole = False
-        if not is_whole:
+            self.check_blob(digest)
+        except NodeFault:
             make_folder(self.blobs)
-            write_durable(self.blob_path(digest), content)
-        return digest
+            self.write_blob(digest, read_chunks(source))
+            sync_folder(self.blobs)
+
+    def check_blob(self, digest: str) -> None:
+        """Raises NodeFault where a content is not here, or not what it was."""
+        for _ in self.read_blob(digest):
+            continue
 
     def current_number(self) -> int:
         """The active generation's number, 0 if there is none.
@@ -360,3 +375,16 @@ def remove_tree(folder: str) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checked(chunks: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    found = sha256()
+    for chunk in chunks:
+        found.update(chunk)
+        yield chunk
+    if "sha256:" + found.hexdigest() != digest:
+        raise NodeFault(
+            "damaged-transfer",
+            "the content %s arrived damaged" % digest[:19],
+            "run the command again",
+        )

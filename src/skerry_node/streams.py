@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skerry_node.durable import CHUNK
 from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
     from skerry_node.wire import Stream
 
-CHUNK = 1 << 18
 # A chunk's length comes as this many hexadecimal digits.
 _LENGTH_DIGITS = 8
 

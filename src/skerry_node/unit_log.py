@@ -9,7 +9,7 @@ from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List
+    from typing import Any, Dict, List, Optional
 
     from skerry_node.host import Host
 
@@ -17,6 +17,9 @@ _FIELDS = "MESSAGE,_COMM,PODMAN_EVENT,CONTAINER_ID_FULL"
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 # Of each start some ten lines are left out: enough are asked for that the wanted ones are there.
 _ASKED_PER_LINE = 20
+# A program may print lines of any length: no more is read than this, and of a line no more kept.
+_TAIL = 1 << 20
+_LINE_LIMIT = 2000
 
 
 def read_log(host: Host, unit: str, lines: int) -> List[str]:
@@ -24,16 +27,32 @@ def read_log(host: Host, unit: str, lines: int) -> List[str]:
     words = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"]
     words += ["--output-fields=" + _FIELDS, "--lines=%d" % (lines * _ASKED_PER_LINE)]
     try:
-        text = host.commands.run(*words, "--unit=" + unit).stdout
+        text = host.commands.run(*words, "--unit=" + unit, tail=_TAIL).stdout
     except NodeFault as fault:
         return ["(no log: %s)" % fault.message]
-    found = []
+    found: List[str] = []
     for line in text.splitlines():
-        entry = json.loads(line)
-        if not is_bookkeeping(entry):
+        entry = _try_parse(line)
+        if entry is not None and not is_bookkeeping(entry):
             # conmon leaves the newline on what a container prints.
-            found += [part for part in message_of(entry).splitlines() if part]
-    return found[-lines:]
+            said = [_shortened(part) for part in message_of(entry).splitlines() if part]
+            found = [*found, *said][-lines:]
+    return found
+
+
+def _try_parse(line: bytes) -> Optional[Dict[str, Any]]:
+    """An entry; None for the end of one whose beginning was not read."""
+    try:
+        entry: Dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LINE_LIMIT:
+        return line
+    return "%s... (%d characters)" % (line[:_LINE_LIMIT], len(line))
 
 
 def is_bookkeeping(entry: Dict[str, Any]) -> bool:

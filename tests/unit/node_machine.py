@@ -28,7 +28,13 @@ class Answered(Child):
         self.stdin = None
         self.answer = Finished(argv, status, stdout.encode(), stderr.encode())
 
-    def finish(self, deadline: float = 0.0, say: Callable[[], None] | None = None) -> Finished:
+    def finish(
+        self,
+        deadline: float = 0.0,
+        say: Callable[[], None] | None = None,
+        *,
+        tail: int | None = None,
+    ) -> Finished:
         return self.answer
 
 
@@ -166,7 +172,7 @@ class Machine(Commands):
     def store_contents(self, *contents: bytes) -> None:
         """Puts blobs into the store, as a push does."""
         for content in contents:
-            Store(self.host).write_blob(content)
+            put_blob(Store(self.host), content)
 
     def texts(self) -> dict[str, str]:
         """All files of the node below /etc and /srv, by path."""
@@ -176,6 +182,14 @@ class Machine(Commands):
             for path in sorted((self.root / top).rglob("*"))
             if path.is_file()
         }
+
+
+def put_blob(store: Store, content: bytes) -> str:
+    """Stores a content; its digest."""
+    store.make_folders()
+    digest = wire.digest_of(content)
+    store.write_blob(digest, (content,))
+    return digest
 
 
 def tree(units: dict[str, str] | None = None, files: dict[str, str] | None = None) -> wire.Manifest:

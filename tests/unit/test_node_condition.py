@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from skerry_node.commands import Commands, Finished
 from skerry_node.condition import (
     read_unit_state,
     ready_seconds,
@@ -12,7 +13,8 @@ from skerry_node.condition import (
     remove_stamps,
     stamps_of_jobs,
 )
-from skerry_node.unit_log import is_bookkeeping, message_of
+from skerry_node.host import Host
+from skerry_node.unit_log import is_bookkeeping, message_of, read_log
 from tests.unit.node_machine import Machine
 from tests.unit.wire_examples import unit_entry
 
@@ -81,3 +83,19 @@ def test_jobs_are_forgotten_when_the_other_tree_has_them_no_more(tmp_path: Path)
         "pod",
         "same",
     ]
+
+
+class Journal(Commands):
+    """A journal whose beginning was cut off in the middle of an entry."""
+
+    def run(self, *argv: str, deadline: float = 0.0, tail: int | None = None) -> Finished:
+        entries = [{"MESSAGE": word * 3000, "_COMM": "sh"} for word in "ab"]
+        entries.append({"MESSAGE": "c", "_COMM": "sh"})
+        text = 'AGE": "lost"}\n[1]\n' + "".join(json.dumps(entry) + "\n" for entry in entries)
+        return Finished(argv, 0, text.encode(), b"")
+
+
+def test_of_a_log_the_last_lines_are_shown_and_of_a_long_line_its_beginning() -> None:
+    lines = read_log(Host(commands=Journal()), "a.service", 2)
+    assert lines == ["b" * 2000 + "... (3000 characters)", "c"]
+    assert len(read_log(Host(commands=Journal()), "a.service", 9)) == 3

@@ -128,6 +128,14 @@ def test_command_with_more_output_than_a_pipe_holds() -> None:
     assert (len(finished.stdout), len(finished.stderr)) == (300_000, 300_000)
 
 
+def test_of_a_long_output_the_end_is_kept() -> None:
+    script = "yes | head -c 5000000; echo; echo last"
+    finished = Commands().run("sh", "-c", script, tail=200_000)
+    assert 200_000 <= len(finished.stdout) < 400_000
+    assert finished.text.endswith("y\n\nlast")
+    assert len(Commands().run("sh", "-c", script).stdout) == 5_000_006
+
+
 def test_command_that_is_not_there() -> None:
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
     with pytest.raises(NodeFault, match="skerry-none is not installed") as found:

@@ -21,7 +21,7 @@ from skerry_node.prune import kept_generations, run_prune
 from skerry_node.push import run_push
 from skerry_node.store import Store
 from skerry_node.streams import Streams
-from tests.unit.node_machine import Events, lock_request
+from tests.unit.node_machine import Events, lock_request, put_blob
 from tests.unit.wire_examples import file_entry, manifest
 
 IMAGE = "a" * 64
@@ -90,7 +90,7 @@ def test_blobs_are_stored_by_their_digests(host: Host) -> None:
     )
     assert found["stored"] == [wire.digest_of(one) for one in contents]
     store = Store(host)
-    assert [store.read_blob(digest) for digest in found["stored"]] == contents
+    assert [b"".join(store.read_blob(digest)) for digest in found["stored"]] == contents
     for path in Path(store.blobs).iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert show_lock(host) is not None
@@ -100,7 +100,7 @@ def test_stream_of_unknown_length_comes_in_chunks(host: Host) -> None:
     content = b"00000003abc00000002de00000000"
     digest = wire.digest_of(b"abcde")
     push(host, ("blob", digest, -1), content=content)
-    assert Store(host).read_blob(digest) == b"abcde"
+    assert b"".join(Store(host).read_blob(digest)) == b"abcde"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def filled(host: Host) -> Store:
     commands.store.write_text("\n".join(ids) + "\n")
     for number, image in enumerate(ids[:3], 1):
         content = b"content %d" % number
-        store.write_blob(content)
+        put_blob(store, content)
         tree = manifest(files={"/etc/x": file_entry(content)}, images={image: "localhost/x"})
         store.add_generation(number, tree, {"state": "active"}, {})
         store.set_current(number)

@@ -14,6 +14,7 @@ from skerry_node.durable import stage, try_read_json, write_durable
 from skerry_node.fault import NodeFault, fault_of
 from skerry_node.host import Host
 from skerry_node.store import FAILED, PENDING, PREVIOUS, UNCONFIRMED, Store, state_of
+from tests.unit.node_machine import put_blob
 from tests.unit.wire_examples import file_entry, manifest
 
 
@@ -26,21 +27,21 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_blob_is_found_by_its_digest(store: Store) -> None:
-    digest = store.write_blob(b"content")
+    digest = put_blob(store, b"content")
     assert digest == wire.digest_of(b"content")
     assert store.has_blob(digest)
-    assert store.read_blob(digest) == b"content"
+    assert b"".join(store.read_blob(digest)) == b"content"
     assert not store.has_blob(wire.digest_of(b"other"))
 
 
 def test_missing_and_damaged_blobs_are_named(store: Store) -> None:
     with pytest.raises(NodeFault, match="is not on the node") as found:
-        store.read_blob(wire.digest_of(b"other"))
+        list(store.read_blob(wire.digest_of(b"other")))
     assert found.value.id == "blob-missing"
-    digest = store.write_blob(b"content")
+    digest = put_blob(store, b"content")
     Path(store.blob_path(digest)).write_bytes(b"rotten")
     with pytest.raises(NodeFault) as found:
-        store.read_blob(digest)
+        list(store.read_blob(digest))
     assert found.value.id == "state-damaged"
     assert not store.has_blob(digest)
 
@@ -52,7 +53,7 @@ def test_what_is_no_digest_leads_to_no_path(store: Store, digest: str) -> None:
 
 
 def test_everything_below_the_state_folder_is_for_root_alone(store: Store) -> None:
-    store.write_blob(b"secret")
+    put_blob(store, b"secret")
     store.add_generation(1, manifest(), {}, {})
     store.set_current(1)
     for path in Path(store.host.state).rglob("*"):
@@ -169,7 +170,7 @@ def test_staged_file_has_its_mode_before_it_has_its_name(tmp_path: Path) -> None
     target.write_text("old")
     left = tmp_path / ".a.skerry-new"
     left.symlink_to("/etc/passwd")
-    temporary = stage(str(target), b"new", 0o640)
+    temporary = stage(str(target), (b"n", b"ew"), 0o640)
     assert temporary == str(left)
     assert target.read_text() == "old"
     assert stat.S_IMODE(os.lstat(temporary).st_mode) == 0o640

@@ -12,6 +12,7 @@ import pytest
 from skerry_node import wire
 from skerry_node.activate import run_confirm, run_recover, run_rejoin
 from skerry_node.fault import NodeFault
+from skerry_node.files import LARGE
 from skerry_node.journal import is_switch_running, try_read_journal
 from skerry_node.lock import show_lock
 from skerry_node.observe import run_observe
@@ -258,7 +259,7 @@ def test_file_that_was_edited_by_hand_is_put_aside(machine: Machine) -> None:
     raise_if_not(machine, NEW, NEW_UNITS)
     store = Store(machine.host)
     aside = store.record(2)["displaced"]
-    assert store.read_blob(aside["/srv/both"]["digest"]) == b"edited"
+    assert b"".join(store.read_blob(aside["/srv/both"]["digest"])) == b"edited"
     assert aside["/srv/old/deep/page"]["link"] == "/dev/null"
 
 
@@ -296,6 +297,18 @@ def test_content_that_the_store_has_lost_is_taken_from_the_disk_before_it_is_rep
     machine.join()
     raise_if_not(machine, OLD, OLD_UNITS)
     assert blob.read_bytes() == b"one"
+
+
+def test_large_file_that_was_edited_by_hand_is_put_aside(machine: Machine) -> None:
+    start_old(machine)
+    edited = b"large" * LARGE
+    (machine.root / "srv/both").write_bytes(edited)
+    activate(machine, to_new())
+    confirm(machine, 2)
+    raise_if_not(machine, NEW, NEW_UNITS)
+    store = Store(machine.host)
+    digest = store.record(2)["displaced"]["/srv/both"]["digest"]
+    assert b"".join(store.read_blob(digest)) == edited
 
 
 def test_mode_alone_is_a_difference(machine: Machine) -> None:
