@@ -97,6 +97,20 @@ class Child:
             os.close(self.stdin)
             self.stdin = None
 
+    def has_ended(self, within: float) -> bool:
+        """Whether the program has ended; waits for that as many seconds at the most."""
+        poll = select.poll()
+        # That its output was closed is told unasked.
+        poll.register(self._out, 0)
+        return bool(poll.poll(within * 1000))
+
+    def leave(self) -> None:
+        """Ends the program, unless it has ended: nobody wants to know any more."""
+        os.kill(self.pid, 9)
+        for one in self._chunks:
+            os.close(one)
+        os.waitpid(self.pid, 0)
+
     def finish(
         self,
         deadline: float = DEADLINE,

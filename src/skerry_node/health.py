@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Mapping, Optional, Tuple
 
+    from skerry_node.commands import Child
     from skerry_node.host import Emit, Host
     from skerry_node.units import Properties
     from skerry_node.wire import UnitEntry
@@ -24,6 +25,8 @@ FAILED = "failed"
 MAX_RESTARTS = 3
 _FIRST_PAUSE = 0.05
 _LAST_PAUSE = 0.25
+# Clocks are read one after the other: so much later a unit has surely settled, in seconds.
+_TICK = 0.002
 # Between events that say what is waited for: the operator counts on a word now and then.
 _HEARTBEAT = 10.0
 # A start that waits for other units may wait so much longer than its own deadline, in seconds:
@@ -96,12 +99,8 @@ def judge(
         late = active != "deactivating" and now - begun > entry["deadline"]
     if active == "failed" and not has_job:
         return FAILED, ending_of(properties)
-    if active == "active" and not has_job and not is_hollow:
-        entered = number_of(properties, "ActiveEnterTimestampMonotonic") / 1e6
-        is_new = acted.verb != "restart" or entered >= acted.at
-        active_for = now - max(entered, acted.at if acted.verb == "reload" else 0.0)
-        if is_new and ready_for is not None and min(active_for, ready_for) >= entry["settle"]:
-            return HEALTHY, ""
+    if not is_hollow and settles_in(acted, properties, now, ready_for) <= 0.0:
+        return HEALTHY, ""
     if active == "inactive" and not has_job and stamp is not None and entry["completes"]:
         result, _, status = stamp.partition(" ")
         return (HEALTHY, "") if result == "success" else (FAILED, "%s %s" % (result, status))
@@ -120,47 +119,109 @@ def judge(
     return WAITING, active
 
 
+def settles_in(
+    acted: Acted, properties: Properties, now: float, ready_for: Optional[float]
+) -> float:
+    """In how many seconds the unit will have been active and ready for long enough, if it stays
+    so; infinite while it is not."""
+    if properties.get("ActiveState") != "active" or number_of(properties, "Job") != 0:
+        return float("inf")
+    entered = number_of(properties, "ActiveEnterTimestampMonotonic") / 1e6
+    if ready_for is None or (acted.verb == "restart" and entered < acted.at):
+        return float("inf")
+    active_for = now - max(entered, acted.at if acted.verb == "reload" else 0.0)
+    return acted.entry["settle"] - min(active_for, ready_for)
+
+
 def wait_for_health(
-    host: Host, acted: Mapping[str, Acted], emit: Emit, *, notices_failures: bool = True
+    host: Host,
+    acted: Mapping[str, Acted],
+    emit: Emit,
+    jobs: Optional[Child] = None,
+    *,
+    notices_failures: bool = True,
 ) -> Dict[str, str]:
     """Waits until every unit is healthy or failed; the failed ones with their reasons.
 
     One failed unit ends the wait for the others: the node goes back in any case. Without
-    `notices_failures` it goes on until each has a verdict.
+    `notices_failures` it goes on until each has a verdict. `jobs` is a program that ends when
+    systemd has done what it was told: that is looked at without delay.
     """
     waiting = dict(acted)
     failed: Dict[str, str] = {}
     pause, said = _FIRST_PAUSE, time.monotonic()
-    while waiting:
-        states = show(host, sorted(waiting))
-        now = time.monotonic()
-        for unit, properties in states.items():
-            is_hollow = has_lost_its_container(host, properties)
-            entry = waiting[unit].entry
-            verdict, why = judge(
-                waiting[unit],
-                properties,
-                now,
-                is_hollow=is_hollow,
-                ready_for=ready_seconds(host, entry),
-                stamp=try_read_stamp(host, entry),
-            )
-            if verdict == WAITING:
-                continue
-            taken = round(now - waiting.pop(unit).at, 3)
-            emit({"event": "unit", "unit": unit, "state": verdict, "why": why, "seconds": taken})
-            said = now
-            if verdict == FAILED:
-                failed[unit] = why
-        if failed and notices_failures:
-            break
-        if waiting:
-            if now - said > _HEARTBEAT:
-                emit({"event": "waiting", "units": sorted(waiting)})
+    with Watch(jobs) as watch:
+        watch.wait_for_jobs(pause)
+        while waiting:
+            states = show(host, sorted(waiting))
+            now, settled = time.monotonic(), float("inf")
+            for unit, properties in states.items():
+                is_hollow = has_lost_its_container(host, properties)
+                entry = waiting[unit].entry
+                ready_for = ready_seconds(host, entry)
+                verdict, why = judge(
+                    waiting[unit],
+                    properties,
+                    now,
+                    is_hollow=is_hollow,
+                    ready_for=ready_for,
+                    stamp=try_read_stamp(host, entry),
+                )
+                if verdict == WAITING:
+                    left = settles_in(waiting[unit], properties, now, ready_for)
+                    settled = min(settled, left) if left > 0 else settled
+                    continue
+                taken = round(now - waiting.pop(unit).at, 3)
+                emit(
+                    {"event": "unit", "unit": unit, "state": verdict, "why": why, "seconds": taken}
+                )
                 said = now
-            time.sleep(pause)
-            pause = min(pause * 1.3, _LAST_PAUSE)
+                if verdict == FAILED:
+                    failed[unit] = why
+            if failed and notices_failures:
+                break
+            if waiting:
+                if now - said > _HEARTBEAT:
+                    emit({"event": "waiting", "units": sorted(waiting)})
+                    said = now
+                # What is settling is looked at as soon as that is over.
+                watch.sleep(min(pause, settled + _TICK))
+                pause = min(pause * 1.3, _LAST_PAUSE)
     return failed
+
+
+class Watch:
+    """Waits between two looks at units, for as long as there is nothing new.
+
+    `jobs` is a program that ends when systemd has done what it was told.
+    """
+
+    def __init__(self, jobs: Optional[Child]) -> None:
+        self.jobs = jobs
+
+    def wait_for_jobs(self, seconds: float) -> None:
+        """Waits where it can be told when the jobs are done; else there is all to look at."""
+        if self.jobs is not None:
+            self.sleep(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Waits so many seconds, or until the jobs are done."""
+        if self.jobs is None:
+            time.sleep(seconds)
+        elif self.jobs.has_ended(seconds):
+            self.close()
+
+    def close(self) -> None:
+        """Nobody waits for the jobs any more."""
+        if self.jobs is not None:
+            self.jobs.leave()
+            self.jobs = None
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def shown_units(failed: Mapping[str, str]) -> str:

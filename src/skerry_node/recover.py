@@ -35,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+    from skerry_node.commands import Child
     from skerry_node.host import Emit, Host
     from skerry_node.wire import Manifest, UnitAction, UnitEntry
 
@@ -116,8 +117,8 @@ def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:
 
     for _, actions in reversed(stages_of(_begun(host, entry, request))):
         stop_for(host, actions, before["units"], after["units"], emit)
-        acted = start_for(host, actions, after["units"], emit)
-        failed.update(wait_for_health(host, acted, emit_back, notices_failures=False))
+        acted, jobs = start_for(host, actions, after["units"])
+        failed.update(wait_for_health(host, acted, emit_back, jobs, notices_failures=False))
     stop_units(host, unlisted_units(before, after))
     remove_job_stamps(host, before["units"], after["units"])
     removed = replacement.remove(number)
@@ -209,9 +210,10 @@ def volumes_to_remove(down: Sequence[str], before: Entries, after: Entries) -> L
 
 
 def start_for(
-    host: Host, actions: Sequence[UnitAction], entries: Entries, emit: Emit
-) -> Dict[str, Acted]:
-    """Starts, restarts and reloads without waiting; what the health gate has to look at."""
+    host: Host, actions: Sequence[UnitAction], entries: Entries
+) -> Tuple[Dict[str, Acted], Optional[Child]]:
+    """Starts, restarts and reloads without waiting; what the health gate has to look at, and what
+    tells it that systemd is done (see `queue_units`)."""
     acted = [one for one in actions if one["verb"] != "stop" and one["unit"] in entries]
     names = [one["unit"] for one in acted]
     starting = [one["unit"] for one in acted if one["verb"] != "reload"]
@@ -219,9 +221,12 @@ def start_for(
     remove_stamps(host, [entries[unit] for unit in starting])
     counts = {unit: int(found.get("NRestarts") or 0) for unit, found in show(host, names).items()}
     at = time.monotonic()
-    for verb in ("restart", "start", "reload"):
-        queue_units(host, verb, [one["unit"] for one in acted if one["verb"] == verb])
+    verbs = [
+        (verb, [one["unit"] for one in acted if one["verb"] == verb])
+        for verb in ("reload", "restart", "start")
+    ]
+    jobs = queue_units(host, verbs)
     return {
         one["unit"]: Acted(entries[one["unit"]], one["verb"], at, counts[one["unit"]])
         for one in acted
-    }
+    }, jobs

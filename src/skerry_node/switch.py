@@ -173,11 +173,11 @@ def _forward(
         stop_for(host, actions, before["units"], after["units"], emit)
         if any(one["verb"] == "stop" for one in actions):
             mark("stop")
-        acted = start_for(host, actions, after["units"], emit)
+        acted, jobs = start_for(host, actions, after["units"])
         if not acted:
             continue
         mark("units")
-        reasons = wait_for_health(host, acted, emit)
+        reasons = wait_for_health(host, acted, emit, jobs)
         mark("health")
         if reasons:
             sync_log(host)

@@ -10,7 +10,7 @@ from skerry_node.fault import NodeFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Sequence
+    from typing import Dict, List, Optional, Sequence, Tuple
 
     from skerry_node.commands import Child, Finished
     from skerry_node.host import Emit, Host
@@ -125,14 +125,21 @@ def stop_units(
         finished.raise_unless_done()
 
 
-def queue_units(host: Host, verb: str, units: Sequence[str]) -> None:
+def queue_units(host: Host, verbs: Sequence[Tuple[str, Sequence[str]]]) -> Optional[Child]:
     """Has systemd start, restart or reload units, and does not wait.
 
-    One call for all: systemd orders the jobs by the units' own ``After=``.
-    Units that do not exist are not an error here: the health gate names them.
+    One call for all of a verb: systemd orders the jobs by the units' own ``After=``. Units that
+    do not exist are not an error here: the health gate names them. Returns a program that ends
+    when the jobs of the last verb are done, which is told at once, where systemd would have to be
+    asked again and again; None where there is nothing to do.
     """
-    if units:
+    wanted = [(verb, units) for verb, units in verbs if units]
+    for verb, units in wanted[:-1]:
         host.commands.run("systemctl", "--no-block", verb, "--", *units)
+    if not wanted:
+        return None
+    verb, units = wanted[-1]
+    return host.commands.start("systemctl", verb, "--", *units)
 
 
 def reset_failed(host: Host, units: Sequence[str]) -> None:

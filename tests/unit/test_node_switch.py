@@ -85,7 +85,7 @@ def test_switch_acts_on_just_the_units_that_were_named(machine: Machine) -> None
         "systemctl reset-failed -- gone.service",
         "systemctl reset-failed -- a.service new.service",
         "systemctl --no-block restart -- a.service",
-        "systemctl --no-block start -- new.service",
+        "systemctl start -- new.service",
         "systemctl daemon-reload",
     ]
 
@@ -399,11 +399,11 @@ def test_stage_begins_when_the_one_before_is_healthy(machine: Machine) -> None:
     confirm(machine, 2)
     raise_if_not(machine, NEW, NEW_UNITS)
     assert machine.loaded == NEW_UNITS
-    verbs = ("systemctl stop", "systemctl --no-block")
+    verbs = ("systemctl stop", "systemctl start", "systemctl restart", "systemctl --no-block")
     assert [line for line in machine.log if line.startswith(verbs)] == [
-        "systemctl --no-block start -- new.service",
+        "systemctl start -- new.service",
         "systemctl stop -- gone.service",
-        "systemctl --no-block restart -- a.service",
+        "systemctl restart -- a.service",
     ]
     assert events.names() == [
         "files", "daemon-reload", "units", "unit", "health", "stop", "units", "unit", "health",
