@@ -25,26 +25,30 @@ class BenchLab(msgspec.Struct, frozen=True, kw_only=True):
     ssh_config: Path
     up: Run
 
+    def command(self, node: str, remote: str) -> Command:
+        """The command that runs a shell command on a node as root, past Skerry."""
+        words = ("ssh", "-F", str(self.ssh_config), "-o", "LogLevel=ERROR")
+        return Command((*words, f"root@{self.addresses[node]}", remote))
+
     def ssh(self, node: str, remote: str, *, input: bytes = b"") -> str:
         """What a shell command prints on a node, run as root past Skerry."""
-        words = ("ssh", "-F", str(self.ssh_config), "-o", "LogLevel=ERROR")
-        return run(Command((*words, f"root@{self.addresses[node]}", remote)), input=input).text
+        return run(self.command(node, remote), input=input).text
 
 
 @contextmanager
-def lab_of(name: str, *, keep: bool = False) -> Iterator[BenchLab]:
+def lab_of(name: str, *, nodes: int = NODES, keep: bool = False) -> Iterator[BenchLab]:
     """The lab while the block runs; taken down after it unless it is to be kept."""
     words = ("lab", "--name", name)
     measure(skerry(*words, "down"))
     try:
         # Once for the caches, so that the second is what a warm one takes.
-        measure(skerry(*words, "up", "--nodes", str(NODES), "--with-podman"))
+        measure(skerry(*words, "up", "--nodes", str(nodes), "--with-podman"))
         measure(skerry(*words, "down"))
-        up = measure(skerry(*words, "up", "--nodes", str(NODES), "--with-podman"))
-        nodes: list[dict[str, Any]] = json.loads(run(skerry("--json", *words, "ls")).stdout)
+        up = measure(skerry(*words, "up", "--nodes", str(nodes), "--with-podman"))
+        listed: list[dict[str, Any]] = json.loads(run(skerry("--json", *words, "ls")).stdout)
         yield BenchLab(
             name=name,
-            addresses={str(node["node"]): str(node["address"]) for node in nodes},
+            addresses={str(node["node"]): str(node["address"]) for node in listed},
             ssh_config=Path(run(skerry(*words, "ssh-config")).text),
             up=up,
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bench.distance import bench_distance
+from bench.edit import bench_edit
 from bench.figures import Figure
 from bench.fleet import bench_fleet
 from bench.node import bench_node
+from bench.pod_cost import bench_pod_cost
 from bench.smoke import bench_smoke
 from bench.stage import Stage
 from bench.start import bench_start
-from bench.verbs import bench_edit, bench_lab, bench_noop, bench_verbs
+from bench.verbs import bench_lab, bench_noop, bench_verbs
 
 Section = Callable[[Stage], list[Figure]]
 
@@ -24,6 +26,7 @@ SECTIONS: Mapping[str, Section] = {
     "lab": bench_lab,
     "fleet": bench_fleet,
     "node": bench_node,
+    "pods": bench_pod_cost,
     "smoke": bench_smoke,
 }
 """By the word that ``--only`` takes. What a section needs it asks of the stage."""

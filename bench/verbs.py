@@ -1,16 +1,14 @@
-"""What a person waits for at a terminal: an apply with nothing to change, verbs that only look,
-one pod edited."""
+"""What a person waits for at a terminal: an apply with nothing to change, verbs that only look."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bench.cloud import pod_names, pod_yaml
 from bench.figures import Figure, versus_peer
 from bench.lab import NODES, skerry
 from bench.measure import Run, RunFailed, measure
 from bench.rounds import middle
-from bench.stage import PODS, Stage, say
+from bench.stage import Stage, say
 from skerry.edge.run import Command
 
 ANSIBLE_GOAL = 80.0
@@ -64,19 +62,6 @@ def bench_verbs(stage: Stage) -> list[Figure]:
         )
         for verb in ("plan", "status")
     ]
-
-
-def bench_edit(stage: Stage) -> list[Figure]:
-    """One pod edited, applied, and healthy on all nodes."""
-    from tests.live.images_for_tests import BUSYBOX_IMAGE
-
-    name = pod_names(PODS)[0]
-    times = []
-    for number in range(1, stage.rounds + 1):
-        text = pod_yaml(name, image=BUSYBOX_IMAGE, greeting=f"greeting-{number}")
-        (stage.cloud / "pods" / f"{name}.yaml").write_text(text)
-        times.append(measure(skerry("apply", "--yes", folder=stage.cloud)).wall)
-    return [Figure(name="apply, one pod edited", unit="s", ours=middle(times))]
 
 
 def bench_lab(stage: Stage) -> list[Figure]:

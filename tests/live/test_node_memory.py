@@ -37,9 +37,9 @@ def operator(
     lab.up(nodes=1, with_podman=True)
     plain = program.remote_command
 
-    def measured(version: str) -> str:
+    def measured(*words: str) -> str:
         ending = "os._exit(main())"
-        command = plain(version)
+        command = plain(*words)
         assert ending in command
         noted = f'r=main();open("{PEAKS}","a").write({READ_PEAK}+chr(10));os._exit(r)'
         return command.replace(ending, noted)

@@ -1,0 +1,155 @@
+"""One pod edited: how long until its new container answers, beside a restart of it by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from bench.cloud import FIRST_PORT, pod_names, pod_yaml
+from bench.figures import Figure, in_multiples
+from bench.lab import BenchLab, skerry
+from bench.measure import Run, RunFailed, measure
+from bench.rounds import middle
+from bench.stage import PODS, Stage, say
+from skerry.edge.run import start
+
+T = TypeVar("T")
+# In seconds, more than the container takes to be stopped and started by hand.
+BEYOND_GOAL = 0.5
+# Prints the clock when a pod's old container has gone and a new one answers. It has gone when
+# connections are refused: that an answer takes its time says nothing, on a busy machine.
+AWAIT = """
+import http.client, time
+has_gone = False
+def answers():
+    global has_gone
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=0.2)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except ConnectionRefusedError:
+        has_gone = True
+    except (OSError, http.client.HTTPException):
+        pass
+    finally:
+        connection.close()
+while not answers():
+    time.sleep(0.01)
+print("looking", flush=True)
+until, has_gone = time.monotonic() + 60, False
+while not (answers() and has_gone):
+    if time.monotonic() > until:
+        raise SystemExit("the pod was not replaced by one that answers")
+    time.sleep(0.002)
+print(time.monotonic())
+"""
+RESTART = """
+import os, time
+print(time.monotonic(), flush=True)
+os.execvp("systemctl", ["systemctl", "restart", "UNIT"])
+"""
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """An apply of an edited pod: seconds until its new container answers and until the command
+    ends, and those of its phases, which follow each other."""
+
+    answers: float
+    ends: float
+    phases: dict[str, float]
+
+
+def bench_edit(stage: Stage) -> list[Figure]:
+    """One pod edited and applied on one node, interleaved with restarts of its unit by hand."""
+    name, node = pod_names(PODS)[0], next(iter(stage.trees))
+    by_hand: list[float] = []
+    edits: list[Edit] = []
+    for number in range(1, stage.rounds + 1):
+        by_hand.append(time_restart(stage.lab, node, f"skerry-{name}.0.service"))
+        edits.append(time_edit(stage, node, name, f"greeting-{number}"))
+        words = f"answers {edits[-1].answers:.2f} s, ends {edits[-1].ends:.2f} s"
+        say(f"round {number}: restarted by hand {by_hand[-1]:.2f} s, edited: {words}")
+    write_pod(stage, name, "hello")
+    measure(skerry("apply", "--yes", folder=stage.cloud))
+    answers = [edit.answers for edit in edits]
+    beyond = [edit - hand for edit, hand in zip(answers, by_hand, strict=True)]
+    phases = list(dict.fromkeys(phase for edit in edits for phase in edit.phases))
+    return [
+        in_multiples("one pod edited, to its answer", "restart", answers, by_hand),
+        Figure(name="  beyond its restart", unit="s", ours=middle(beyond), goal=BEYOND_GOAL),
+        Figure(name="  to the end of apply", unit="s", ours=middle([one.ends for one in edits])),
+        *(
+            Figure(
+                name=f"    {phase}",
+                unit="s",
+                ours=middle([one.phases.get(phase, 0.0) for one in edits]),
+            )
+            for phase in phases
+        ),
+    ]
+
+
+def time_restart(lab: BenchLab, node: str, unit: str) -> float:
+    """Seconds from ``systemctl restart`` on the node to the first answer of the new container."""
+
+    def restart() -> float:
+        return float(lab.ssh(node, "python3 -", input=RESTART.replace("UNIT", unit).encode()))
+
+    begun, answered = time_answer(lab, node, restart)
+    return answered - begun
+
+
+def time_edit(stage: Stage, node: str, name: str, greeting: str) -> Edit:
+    """An apply of the pod with another greeting, on this node alone."""
+    write_pod(stage, name, greeting)
+
+    def apply() -> tuple[float, Run]:
+        command = skerry("--json", "apply", "--yes", "-n", node, folder=stage.cloud)
+        return time.monotonic(), measure(command)
+
+    (begun, applied), answered = time_answer(stage.lab, node, apply)
+    return Edit(answered - begun, applied.wall, phases_of(node, json.loads(applied.output)))
+
+
+def phases_of(node: str, report: dict[str, Any]) -> dict[str, float]:
+    """The phases of a run, with those of the node in the place of its activation."""
+    phases = dict(report["seconds"])
+    within = report["done"][node]
+    rest = phases.pop("activate") - sum(within.values())
+    return {**phases, **within, "the rest of activate": max(0.0, rest)}
+
+
+def time_answer(lab: BenchLab, node: str, act: Callable[[], T]) -> tuple[T, float]:
+    """What `act` returns, and when the first pod's new container answered on the node.
+
+    The nodes of the lab share this machine's monotonic clock.
+    """
+    looking = start(
+        lab.command(node, "python3 -"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert looking.stdin is not None and looking.stdout is not None
+    looking.stdin.write(AWAIT.replace("PORT", str(FIRST_PORT)).encode())
+    looking.stdin.close()
+    looking.stdout.readline()
+    result = act()
+    line = looking.stdout.read().decode().strip()
+    looking.wait()
+    if looking.returncode != 0:
+        raise RunFailed(f"no answer of the edited pod on {node}: {line}")
+    return result, float(line)
+
+
+def write_pod(stage: Stage, name: str, greeting: str) -> None:
+    """The pod's manifest with this greeting."""
+    from tests.live.images_for_tests import BUSYBOX_IMAGE
+
+    text = pod_yaml(name, image=BUSYBOX_IMAGE, greeting=greeting)
+    (stage.cloud / "pods" / f"{name}.yaml").write_text(text)
