@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from skerry.edge.exchange import OnEvent, exchange
+from skerry.edge.early import Begun
+from skerry.edge.exchange import OnEvent, begin_exchange, exchange
 from skerry.edge.ssh import Link, close_connection
 from skerry.edge.turn import Turn
 from skerry.errors import ActivationFailed, NodeError, NodeUnreachable
@@ -51,10 +52,12 @@ def activate_node(
     *,
     gives_lock_back: bool = True,
     on_event: OnEvent | None = None,
+    begun: Begun | None = None,
 ) -> Outcome:
     """Switches the node, waits until it is healthy, confirms, and gives the lock back if told to.
 
-    A connection that is lost meanwhile is made again and the switch rejoined. Raises
+    A connection that is lost meanwhile is made again and the switch rejoined. What is next is
+    `begun` ahead: while units start, the node program that is to confirm does too. Raises
     `ActivationFailed` when the node went back to its old generation, with the end of each failed
     unit's log; `NodeUnreachable` when the node could not be reached again in time, which means
     that it goes back by itself.
@@ -66,6 +69,8 @@ def activate_node(
             # A switch in stages has some phases more than once.
             name = event["name"]
             seconds[name] = seconds.get(name, 0.0) + event["seconds"]
+            if name == "units" and begun is not None:
+                begin_exchange(link, begun)
         if on_event is not None:
             on_event(event)
 
@@ -89,7 +94,13 @@ def activate_node(
     }
     try:
         result = exchange(
-            link, "activate", args, deadline=SILENCE, within=_longest(switch), on_event=note
+            link,
+            "activate",
+            args,
+            deadline=SILENCE,
+            within=_longest(switch),
+            on_event=note,
+            begun=begun,
         )
     except NodeUnreachable as error:
         # It tells all from the beginning.
@@ -98,7 +109,7 @@ def activate_node(
     if result["state"] != "healthy":
         raise _failure(link, switch, result)
     started = time.monotonic()
-    _confirm(link, turn, switch, gives_lock_back=gives_lock_back)
+    _confirm(link, turn, switch, gives_lock_back=gives_lock_back, begun=begun)
     seconds["confirm"] = time.monotonic() - started
     return Outcome(seconds=seconds, notes=tuple(result["notes"]))
 
@@ -145,10 +156,12 @@ def _longest(switch: Switch) -> float:
     return CONFIRM_WITHIN + 2 * SILENCE + sum(each)
 
 
-def _confirm(link: Link, turn: Turn, switch: Switch, *, gives_lock_back: bool) -> None:
+def _confirm(
+    link: Link, turn: Turn, switch: Switch, *, gives_lock_back: bool, begun: Begun | None
+) -> None:
     args = {"token": turn.token, "number": switch.number, "unlock": gives_lock_back}
     try:
-        exchange(link, "confirm", args)
+        exchange(link, "confirm", args, begun=begun)
     except NodeUnreachable:
         # The second try goes over a connection of its own.
         close_connection(link)

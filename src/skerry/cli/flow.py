@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
 from skerry.cli.options import TIMEOUT
-from skerry.edge.exchange import Event, exchange, exchange_command, request_line
+from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.turn import Turn, try_unlock
@@ -199,6 +199,8 @@ def push_cloud(
     """
     from skerry.push.images import image_archives
 
+    # Those that are activated as soon as all have what they need.
+    first = plan.roll.waves[0] if plan.roll.waves else ()
     by_name = {node.node: node for node in plan.changed}
     wanted = {
         step.image_id: step.reference
@@ -210,8 +212,11 @@ def push_cloud(
     with image_archives(wanted, cache=opened.folder / ".skerry") as archives:
 
         def push(name: str) -> int:
+            link = opened.link(name, timeout=timeout)
+            if name in first:
+                begin_exchange(link, leases.ahead)
             return push_node(
-                opened.link(name, timeout=timeout),
+                link,
                 turn,
                 by_name[name],
                 opened.trees[name],

@@ -40,6 +40,7 @@ def activate_wave(
             switches[name],
             gives_lock_back=is_last,
             on_event=lambda event: progress(name, words_of(event)),
+            begun=leases.ahead,
         )
 
     def note(name: str, answer: Outcome | NodeError) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # As subprocess does it: Python ignores these, and children would too.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+_LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 class Early:
@@ -60,6 +61,12 @@ class Early:
             pause = min(pause * 2, 0.05)
         return found
 
+    def has_ended(self) -> bool:
+        """Whether it is over already: its connection was lost, for one."""
+        if self.returncode is None and os.waitid(os.P_PID, self.pid, _LOOK) is not None:
+            self.wait()
+        return self.returncode is not None
+
     def kill(self) -> None:
         """Ends it, unless it has ended."""
         if self.returncode is None:
@@ -82,8 +89,14 @@ class Begun:
         self._is_as_asked = True
 
     def begin(self, questions: Iterable[tuple[Sequence[str], bytes]]) -> None:
-        """Starts commands, and sends each as much of its request as goes without waiting."""
+        """Starts commands, and sends each as much of its request as goes without waiting.
+
+        One that waits to be taken is not started again. An empty request is one that is not
+        known yet: the node program starts meanwhile.
+        """
         for words, request in questions:
+            if tuple(words) in self._waiting:
+                continue
             started = _try_start(tuple(words), request)
             if started is None:
                 return
@@ -93,7 +106,7 @@ class Begun:
     def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
         """The running command of these words, if what it was sent is how `request` begins."""
         found = self._waiting.pop(words, None)
-        if found is None or not request.startswith(found.sent):
+        if found is None or found.has_ended() or not request.startswith(found.sent):
             self._is_as_asked = False
             if found is not None:
                 found.stop()

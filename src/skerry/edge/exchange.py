@@ -127,6 +127,16 @@ def exchange(
         raise _explained(link, op, status, words)
 
 
+def begin_exchange(link: Link, begun: Begun) -> None:
+    """Has the node program start before it is known what it will be asked.
+
+    Starting it takes longer than most answers. `exchange` takes it over.
+    """
+    command = exchange_command(link)
+    if not command.env:
+        begun.begin([(command.argv, b"")])
+
+
 def exchange_command(link: Link, known: str = "") -> Command:
     """The ssh command that runs the node program, with request and answer on its pipes."""
     return ssh_command(link, program.remote_command(program.digest(), known))

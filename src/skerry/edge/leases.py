@@ -1,10 +1,12 @@
-"""Locks that are held while something else takes its time: renewed, so that none becomes stale."""
+"""What a run has on its nodes: locks, which are renewed so that none becomes stale, and the node
+programs that were started ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
+from skerry.edge.early import Begun
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.ssh import Link
@@ -18,6 +20,7 @@ class Leases:
     """The locks that a turn holds; a thread renews them for as long as the block lasts.
 
     A lock that cannot be renewed is left: what is done under it next says that it was lost.
+    `ahead` has what was begun before it is needed; what is never needed ends with the block.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Leases:
         self._guard = Lock()
         self._is_over = Event()
         self._bug: Exception | None = None
+        self.ahead = Begun()
 
     def __enter__(self) -> Leases:
         Thread(target=self._renew, daemon=True).start()
@@ -37,6 +41,7 @@ class Leases:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._is_over.set()
+        self.ahead.stop()
         if self._bug is not None and kind is None:
             raise self._bug
 
