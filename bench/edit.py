@@ -10,17 +10,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bench.cloud import FIRST_PORT, pod_names, pod_yaml
+from bench.cloud import FIRST_PORT, pod_yaml
 from bench.figures import Figure, in_multiples
 from bench.lab import BenchLab, skerry
 from bench.measure import Run, RunFailed, measure
 from bench.rounds import middle
-from bench.stage import PODS, Stage, say
+from bench.stage import Stage, say
 from skerry.edge.run import start
 
 T = TypeVar("T")
 # In seconds, more than the container takes to be stopped and started by hand.
 BEYOND_GOAL = 0.5
+# A pod that is on one node alone; its port comes from its number.
+NUMBER = 99
+NAME = f"web-{NUMBER}"
 # Prints the clock when a pod's old container has gone and a new one answers. It has gone when
 # connections are refused: that an answer takes its time says nothing, on a busy machine.
 AWAIT = """
@@ -65,16 +68,20 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 def bench_edit(stage: Stage) -> list[Figure]:
-    """One pod edited and applied on one node, interleaved with restarts of its unit by hand."""
-    name, node = pod_names(PODS)[0], next(iter(stage.trees))
+    """One pod of one node edited and applied, interleaved with restarts of its unit by hand."""
+    node, path = next(iter(stage.trees)), stage.cloud / "cloud.yaml"
+    before = path.read_text()
+    path.write_text(f"{before}  {NAME}: {{pod: pods/{NAME}.yaml, nodes: [{node}]}}\n")
+    write_pod(stage, "hello")
+    measure(skerry("apply", "--yes", folder=stage.cloud))
     by_hand: list[float] = []
     edits: list[Edit] = []
     for number in range(1, stage.rounds + 1):
-        by_hand.append(time_restart(stage.lab, node, f"skerry-{name}.0.service"))
-        edits.append(time_edit(stage, node, name, f"greeting-{number}"))
+        by_hand.append(time_restart(stage.lab, node, f"skerry-{NAME}.0.service"))
+        edits.append(time_edit(stage, node, f"greeting-{number}"))
         words = f"answers {edits[-1].answers:.2f} s, ends {edits[-1].ends:.2f} s"
         say(f"round {number}: restarted by hand {by_hand[-1]:.2f} s, edited: {words}")
-    write_pod(stage, name, "hello")
+    path.write_text(before)
     measure(skerry("apply", "--yes", folder=stage.cloud))
     answers = [edit.answers for edit in edits]
     beyond = [edit - hand for edit, hand in zip(answers, by_hand, strict=True)]
@@ -104,12 +111,12 @@ def time_restart(lab: BenchLab, node: str, unit: str) -> float:
     return answered - begun
 
 
-def time_edit(stage: Stage, node: str, name: str, greeting: str) -> Edit:
-    """An apply of the pod with another greeting, on this node alone."""
-    write_pod(stage, name, greeting)
+def time_edit(stage: Stage, node: str, greeting: str) -> Edit:
+    """An apply of the pod with another greeting."""
+    write_pod(stage, greeting)
 
     def apply() -> tuple[float, Run]:
-        command = skerry("--json", "apply", "--yes", "-n", node, folder=stage.cloud)
+        command = skerry("--json", "apply", "--yes", folder=stage.cloud)
         return time.monotonic(), measure(command)
 
     (begun, applied), answered = time_answer(stage.lab, node, apply)
@@ -136,7 +143,7 @@ def time_answer(lab: BenchLab, node: str, act: Callable[[], T]) -> tuple[T, floa
         stderr=subprocess.PIPE,
     )
     assert looking.stdin is not None and looking.stdout is not None
-    looking.stdin.write(AWAIT.replace("PORT", str(FIRST_PORT)).encode())
+    looking.stdin.write(AWAIT.replace("PORT", str(FIRST_PORT + NUMBER - 1)).encode())
     looking.stdin.close()
     looking.stdout.readline()
     result = act()
@@ -147,9 +154,9 @@ def time_answer(lab: BenchLab, node: str, act: Callable[[], T]) -> tuple[T, floa
     return result, float(line)
 
 
-def write_pod(stage: Stage, name: str, greeting: str) -> None:
+def write_pod(stage: Stage, greeting: str) -> None:
     """The pod's manifest with this greeting."""
     from tests.live.images_for_tests import BUSYBOX_IMAGE
 
-    text = pod_yaml(name, image=BUSYBOX_IMAGE, greeting=greeting)
-    (stage.cloud / "pods" / f"{name}.yaml").write_text(text)
+    text = pod_yaml(NAME, image=BUSYBOX_IMAGE, greeting=greeting)
+    (stage.cloud / "pods" / f"{NAME}.yaml").write_text(text)

@@ -14,7 +14,7 @@ from skerry.cache.glance import Glance
 from skerry.cache.inputs import Inputs
 from skerry.cli.start import Start
 from skerry.edge.early import Begun, Early
-from skerry.edge.exchange import exchange, exchange_command, request_line
+from skerry.edge.exchange import begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.ssh import Link
 from skerry.errors import NodeUnreachable
 
@@ -200,3 +200,30 @@ def test_nodes_of_another_folder_are_not_asked(starts: Path, tmp_path: Path) -> 
     (tmp_path / "copy").rename(cloud)
     (cloud / "cloud.yaml").write_text("name: Home\n")
     assert glance.questions() == []
+
+
+def test_what_is_begun_before_the_request_is_known_is_given_it(starts: Path) -> None:
+    begun = Begun()
+    begin_exchange(link(), begun)
+    # It waits already: another one is not started.
+    begin_exchange(link(), begun)
+    wait_for(starts, 1)
+    request = request_line("ping", {"a": 1})
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 1
+    begun.stop()
+
+
+def test_what_has_ended_meanwhile_is_not_taken(
+    starts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As when the connection is lost: the next exchange makes it again.
+    monkeypatch.setenv("FAIL", "Connection reset")
+    begun = Begun()
+    begin_exchange(link(), begun)
+    (waiting,) = begun._waiting.values()
+    os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.delenv("FAIL")
+    request = request_line("ping", {"a": 1})
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 2

@@ -277,7 +277,7 @@ def _block(text: str) -> list[str]:
 
 
 def _report() -> Report:
-    report = Report(Settings(Path(), json=True, verbose=0), PLAN, Phases())
+    report = Report(Settings(Path(), json=True, verbose=0), PLAN, Phases(None))
     report.done["alpha"] = Outcome(seconds={"files": 0.01, "units": 0.42, "confirm": 0.05})
     report.bytes_sent = 18_200_000
     report.phases.seconds = {"load": 0.05, "observe": 0.2, "push": 0.9, "activate": 1.4}

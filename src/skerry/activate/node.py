@@ -63,9 +63,13 @@ def activate_node(
     that it goes back by itself.
     """
     seconds: dict[str, float] = {}
+    asked = time.monotonic()
 
     def note(event: dict[str, Any]) -> None:
         if event["event"] == "phase":
+            if not seconds:
+                # From the question to the switch's own first word, but for what that tells of.
+                seconds["begin"] = max(0.0, time.monotonic() - asked - event["seconds"])
             # A switch in stages has some phases more than once.
             name = event["name"]
             seconds[name] = seconds.get(name, 0.0) + event["seconds"]

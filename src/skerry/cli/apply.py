@@ -70,7 +70,7 @@ def apply(
     from skerry.load.lockfile import write_lock
     from skerry.plan.roll import limit_roll
 
-    phases = Phases()
+    phases = Phases(settings.start)
     with phases.phase("load"):
         opened = open_cloud(settings, wants_images=True)
         leave_out(opened, without, abandoned)
@@ -99,6 +99,7 @@ def apply(
     if not yes:
         _ask(settings, len(planned.changed))
         ask_to_abandon(opened)
+        phases.leave_out()
     opened.write_claims()
     with Leases(turn, opened.link) as leases:
         with phases.phase("push"):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
 from skerry.cli.options import TIMEOUT
+from skerry.cli.start import Start
 from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
@@ -24,21 +25,30 @@ Progress = Callable[[str, str], None]
 
 
 class Phases:
-    """How long each phase took, in seconds, in the order in which they ran."""
+    """How long each phase took, in seconds, in the order in which they ran.
 
-    def __init__(self) -> None:
+    A phase begins where the one before has ended, the first with the command: together they are
+    all the time that a person has waited, but for the answer to a question.
+    """
+
+    def __init__(self, start: Start | None) -> None:
         self.seconds: dict[str, float] = {}
-        self.started = time.monotonic()
+        self.started = start.started if start is not None else time.monotonic()
+        self._ended = self.started
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Times the block; a phase that runs twice is added up."""
-        started = time.monotonic()
         try:
             yield
         finally:
-            taken = time.monotonic() - started
-            self.seconds[name] = self.seconds.get(name, 0.0) + taken
+            now = time.monotonic()
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._ended
+            self._ended = now
+
+    def leave_out(self) -> None:
+        """What was since the last phase belongs to none: somebody was asked."""
+        self._ended = time.monotonic()
 
     def total(self) -> float:
         """Seconds since the start."""

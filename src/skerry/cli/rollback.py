@@ -50,7 +50,7 @@ def rollback(
     from skerry.edge.leases import Leases
     from skerry.edge.turn import begin_turn
 
-    phases = Phases()
+    phases = Phases(settings.start)
     with phases.phase("load"):
         opened = open_cloud(settings)
         names = opened.select_nodes(nodes)
@@ -70,6 +70,7 @@ def rollback(
         raise UsageError("there is no terminal to ask on", hint="`--yes` rolls back without asking")
     if not yes and not click.confirm("Roll back?", err=True):
         raise click.exceptions.Exit(ExitCode.DONE)
+    phases.leave_out()
     words = message or (f"rollback to {number}" if number else "rollback")
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
     with Leases(turn, opened.link) as leases:

@@ -26,13 +26,13 @@ class Start:
     """The beginning of one run of ``skerry`` with these arguments.
 
     `glance` is what is remembered of the cloud folder, and `begun` what the nodes are being asked;
-    None where the arguments are not plain.
+    None where the arguments are not plain. `started` is on the clock `time.monotonic`, in seconds.
     """
 
     def __init__(self, arguments: list[str]) -> None:
         self.glance: Glance | None = None
         self.begun: Begun | None = None
-        self._started = time.perf_counter()
+        self.started = time.monotonic()
         self._plain = None if "_SKERRY_COMPLETE" in os.environ else try_parse_plain(arguments)
 
     def try_answer(self) -> int | None:
@@ -56,7 +56,7 @@ class Start:
             return None
         from skerry.cli.verdict import render_verdict
 
-        seconds = time.perf_counter() - self._started
+        seconds = time.monotonic() - self.started
         print(render_verdict(verdict, seconds, as_json=as_json), flush=True)
         return 0
 
