@@ -20,6 +20,9 @@ def main() -> None:
     try:
         status = start.try_answer()
         if status is None:
+            from skerry.edge.stop import listen
+
+            listen()
             from skerry.cli.main import run_command_line
 
             status = run_command_line(sys.argv[1:], start)
@@ -27,16 +30,32 @@ def main() -> None:
         # The reader (head, less) has what it wanted.
         sys.stderr.close()
         status = 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        # Nobody else catches it while modules are loaded.
         print("interrupted", file=sys.stderr)
-        status = 130
+        status = getattr(error, "status", 130)
     except Exception as error:
         from skerry.cli.last_resort import explain, show
 
         status = show(explain(error, sys.argv[1:]), as_json="--json" in sys.argv)
     finally:
         start.end()
+    if status > 128:
+        _leave(status)
     sys.exit(status)
+
+
+def _leave(status: int) -> None:
+    """Ends at once: threads may be waiting for nodes, and an ssh for each of them."""
+    from skerry.edge.stop import end_children
+
+    end_children()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+    os._exit(status)
 
 
 if __name__ == "__main__":

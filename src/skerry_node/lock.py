@@ -176,7 +176,14 @@ def run_unlock(
     """The op ``unlock``: ``token``, or ``force``; the result says whether it was ``released``."""
     forced = bool(args.get("force", False))
     token = str(args.get("token") or "")
-    return {"released": give_lock_back(host or Host(), token, forced=forced)}
+    host = host or Host()
+    if forced and is_switch_running(host):
+        raise NodeFault(
+            "switch-running",
+            "the node is being switched just now",
+            hint="that ends by itself; run the command again",
+        )
+    return {"released": give_lock_back(host, token, forced=forced)}
 
 
 def _try_read(host: Host) -> Optional[Entry]:
@@ -204,6 +211,6 @@ def _locked(host: Host, entry: Entry) -> NodeFault:
     return NodeFault(
         "locked",
         "locked by %s" % describe_holder(entry),
-        hint="its holder is at work, or went away without a word: then the lock is stale in "
-        "%.0f s and the next run takes it over" % left,
+        hint="its holder is at work, or went away without a word: then the next run takes the "
+        "lock over in %.0f s, or now after `skerry node unlock`" % left,
     )

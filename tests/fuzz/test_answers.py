@@ -13,7 +13,7 @@ from hypothesis import given
 
 from skerry.activate.node import Switch, _failure
 from skerry.bootstrap.report import ResetReport, step_of
-from skerry.cli.flow import _lock_words, words_of
+from skerry.cli.flow import lock_words, words_of
 from skerry.cli.rolling_back import choose_previous
 from skerry.compile.lock import Lock, ResolvedImage
 from skerry.compile.node_facts import facts_to_keep
@@ -115,7 +115,7 @@ def use_observed(found: dict[str, Any]) -> None:
     check_text(diff.render_findings(findings, OFF))
     check_json(diff.render_diff_json(findings, {}))
     if observed["lock"] is not None:
-        check_text(one_line(_lock_words(observed["lock"])))
+        check_text(one_line(lock_words(observed["lock"])))
     kept = facts_to_keep(observed["facts"], None)
     lock = Lock(nodes={"alpha": kept})
     assert msgspec.json.decode(msgspec.json.encode(lock), type=Lock) == lock

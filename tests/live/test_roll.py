@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from subprocess import DEVNULL, PIPE
 
 import pytest
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.images_for_tests import BUSYBOX_IMAGE
 from tests.live.lab_harness import wait_until
 from tests.live.node_operator import Operator
-from tests.live.observed_cloud import Running
 from tests.live.roll_watch import (
     Beats,
     Client,
@@ -24,7 +22,6 @@ from tests.live.roll_watch import (
 )
 
 from skerry.edge.leases import Leases
-from skerry.edge.run import start
 from skerry.edge.ssh import Link
 from skerry.edge.turn import Turn
 
@@ -372,32 +369,6 @@ def test_locks_of_all_nodes_are_held_until_the_roll_is_over(cloud: LiveCloud) ->
         other.ask("lock", lock=other.lock)
     rolling.join()
     assert locks(cloud) == []
-
-
-def test_ctrl_c_leaves_what_is_done_and_touches_nothing_more(cloud: LiveCloud) -> None:
-    lines = ("replicas: 3", "minReadySeconds: 3")
-    roll(cloud, beating("Deployment", "one", *lines), "")
-    before = generations(cloud)
-    cloud.place("beat", beating("Deployment", "two", *lines), "")
-    command = cloud.command("apply", "--yes")
-    running = Running(start(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE))
-    wait_until(lambda: any("wave 2 of 3" in line for line in running.err), 60, "the second wave")
-    wait_until(lambda: read_beats(cloud, "beta").get((0, "two")), 60, "the new one on beta")
-    assert running.interrupt() != 0
-    said = wait_until(lambda: "\n".join(running.err), 10, "its last words")
-    assert "interrupted: beta not confirmed" in said
-    assert "the roll has stopped: gamma as before" in said
-    assert "`skerry rollback -n alpha` takes back what is done" in said
-    # Only the node that is being switched is held: by its switch, until that has gone back.
-    assert set(locks(cloud)) <= {"beta"}
-    after = generations(cloud)
-    assert (after["beta"], after["gamma"]) == (before["beta"], before["gamma"])
-    assert after["alpha"] > before["alpha"]
-    wait_until(lambda: cloud.skerry("apply", "--yes", expect=None).status == 0, 120, "it to go on")
-    for node, found in beats_of(cloud, *NODES).items():
-        assert found[0, "two"].last > found[0, "one"].last, node
-        # Nor when it went back: the old one was there again before the new one went.
-        assert widest_gap(cloud, node) < BUSY
 
 
 def test_lock_is_renewed_while_it_is_held(cloud: LiveCloud) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skerry.cli.flow import holding
+from skerry.cli.locking import holding
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.ssh import Link

@@ -59,7 +59,7 @@ def test_second_operator_is_told_who_since_when_and_why(host: Clock) -> None:
     assert found.value.id == "locked"
     assert "eva@laptop since 20" in found.value.message
     assert "(apply)" in found.value.message
-    assert "stale in 120 s" in found.value.hint
+    assert "in 120 s, or now after `skerry node unlock`" in found.value.hint
 
 
 def test_the_same_run_may_take_it_again(host: Clock) -> None:

@@ -54,7 +54,8 @@ def render_page() -> str:
     lines += [f"| {code.value} | {EXIT_CODES[code]} |" for code in ExitCode]
     lines += [
         "",
-        "`skerry exec` passes on the exit status of the command. 130 is Ctrl-C.",
+        "`skerry exec` passes on the exit status of the command. 130 is Ctrl-C, 143 SIGTERM, and "
+        "129 a terminal that was closed.",
         "",
         "## Errors",
         "",

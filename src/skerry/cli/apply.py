@@ -65,25 +65,28 @@ def apply(
     from skerry.cli.rolling import roll_and_report
     from skerry.cli.waiting import show_plan_so_far
     from skerry.edge.leases import Leases
+    from skerry.edge.stop import AGAIN, Stopping, interrupted_with
     from skerry.edge.turn import begin_turn
     from skerry.errors import NodeError
     from skerry.load.lockfile import write_lock
     from skerry.plan.roll import limit_roll
 
     phases = Phases(settings.start)
-    with phases.phase("load"):
+    with interrupted_with("nothing was changed"), phases.phase("load"):
         opened = open_cloud(settings, wants_images=True)
         leave_out(opened, without, abandoned)
         names = opened.select_nodes(nodes)
         _ = opened.trees
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
-    with phases.phase("observe"):
+    with interrupted_with("nothing was changed"), phases.phase("observe"):
         observed = observe_cloud(
             opened, names, timeout=timeout, on_late=show_plan_so_far(settings, opened)
         )
         refuse_locked(observed)
+    mending = "a node brings an earlier change to an end, and goes on with that by itself"
+    with interrupted_with(mending), phases.phase("observe"):
         mended = mend_interrupted(opened, turn, observed, timeout=timeout)
-    with phases.phase("plan"):
+    with interrupted_with("nothing was changed"), phases.phase("plan"):
         planned = plan_cloud(opened, observed)
         if canary is not None:
             planned = limit_roll(planned, canary)
@@ -101,10 +104,11 @@ def apply(
         ask_to_abandon(opened)
         phases.leave_out()
     opened.write_claims()
-    with Leases(turn, opened.link) as leases:
+    giving_back = f"giving back what is locked; {AGAIN}"
+    with Stopping(giving_back) as stop, Leases(turn, opened.link) as leases:
         with phases.phase("push"):
             pushed = push_cloud(
-                opened, turn, planned, leases, timeout=timeout, progress=report.progress.show
+                opened, turn, planned, leases, stop, timeout=timeout, progress=report.progress.show
             )
         report.note_pushed(pushed)
         desired = desired_manifests(opened, observed)
@@ -113,7 +117,9 @@ def apply(
             for node in planned.changed
             if not isinstance(pushed[node.node], NodeError)
         }
-        roll_and_report(opened, turn, switches, report, leases, timeout=timeout)
+        roll_and_report(opened, turn, switches, report, leases, stop, timeout=timeout)
+        if stop.is_wanted:
+            report.interrupted = stop.interrupted("")
     write_lock(opened.folder, opened.lock)
     status = report.finish()
     keep_questions(settings, opened, names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
@@ -13,7 +14,8 @@ from skerry.cli.start import Start
 from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
-from skerry.edge.turn import Turn, try_unlock
+from skerry.edge.stop import Stopping
+from skerry.edge.turn import Turn
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
 from skerry.observe.node import known_digest, observe_args, observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
@@ -102,7 +104,9 @@ def refuse_locked(observed: Mapping[str, wire.Observed | NodeError]) -> None:
     """Raises `NodeLocked` where another operator is at work: what was seen is half of a change."""
     for name, answer in observed.items():
         if not isinstance(answer, NodeError) and answer["lock"] is not None:
-            raise NodeLocked(name, _lock_words(answer["lock"]), hint="try again when that is done")
+            raise NodeLocked(
+                name, lock_words(answer["lock"]), hint=_lock_hint(answer["lock"], answer["facts"])
+            )
 
 
 def mend_interrupted(
@@ -133,9 +137,19 @@ def mend_interrupted(
     return names
 
 
-def _lock_words(lock: wire.LockEntry) -> str:
+def lock_words(lock: wire.LockEntry) -> str:
+    """Who holds a lock, since when, and why."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lock["since"]))
     return f"{lock['who']} is at work here since {since}: {lock['why']}"
+
+
+def _lock_hint(lock: wire.LockEntry, facts: Mapping[str, Any]) -> str:
+    """When one may go on. Both times are by the node's own clock."""
+    left = max(1, round(lock["expires"] - float(facts["time"])))
+    return (
+        f"try again when that is done; if {lock['who']} has gone, the next apply goes on by itself "
+        f"in {left} s, or now after `skerry node unlock`"
+    )
 
 
 def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeError]) -> Plan:
@@ -152,7 +166,7 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
         elif isinstance(answer, NodeError):
             plans[name] = blocked_node(name, answer)
         elif answer["lock"] is not None:
-            plans[name] = blocked_node(name, NodeLocked(name, _lock_words(answer["lock"])))
+            plans[name] = blocked_node(name, NodeLocked(name, lock_words(answer["lock"])))
         else:
             tree = opened.trees[name]
             texts = known_texts(tree, desired[name])
@@ -196,17 +210,20 @@ def push_cloud(
     turn: Turn,
     plan: Plan,
     leases: Leases,
+    stop: Stopping,
     *,
     timeout: float,
     progress: Progress,
 ) -> dict[str, int | NodeError]:
     """Takes the locks of all nodes to be changed and sends what they miss.
 
-    A node that has all is held by `leases` while others are being sent theirs.
+    A node that has all is held by `leases` while others are being sent theirs. When a signal to
+    stop comes, nothing more is sent.
 
-    Returns the bytes sent per node. When one node is locked by somebody else the locks of all
-    others are given back and `NodeLocked` is raised: nothing has been switched.
+    Returns the bytes sent per node. Raises what `take_locks` raises: nothing has been switched
+    then.
     """
+    from skerry.cli.locking import take_locks
     from skerry.push.images import image_archives
 
     # Those that are activated as soon as all have what they need.
@@ -232,40 +249,11 @@ def push_cloud(
                 opened.trees[name],
                 archives,
                 deadline=max(timeout, 120.0) if wanted else timeout,
+                stop=stop,
                 on_event=lambda event: progress(name, words_of(event)),
             )
 
-        answers = fan_out(by_name, push, on_answer=holding(leases))
-    give_back_unless_all(opened, turn, leases, answers)
-    return answers
-
-
-def holding(leases: Leases) -> Callable[[str, int | NodeError], None]:
-    """What is to be called with each node's answer: one that is no error has taken the lock."""
-
-    def hold(name: str, answer: int | NodeError) -> None:
-        if not isinstance(answer, NodeError):
-            leases.hold(name)
-
-    return hold
-
-
-def give_back_unless_all(
-    opened: OpenCloud, turn: Turn, leases: Leases, answers: Mapping[str, int | NodeError]
-) -> None:
-    """Raises `NodeLocked` if a node is another operator's, with all locks of ours given back."""
-    locked = [answer for answer in answers.values() if isinstance(answer, NodeLocked)]
-    if locked:
-        unlock_nodes(opened, turn, leases, leases.held)
-        raise locked[0]
-
-
-def unlock_nodes(opened: OpenCloud, turn: Turn, leases: Leases, names: list[str]) -> None:
-    """Gives locks back as far as the nodes can be reached; the rest becomes stale by itself."""
-    for name in names:
-        leases.let_go(name)
-    if names:
-        fan_out(names, lambda name: try_unlock(opened.link(name, timeout=5), turn) or name)
+        return take_locks(opened, turn, leases, stop, by_name, push)
 
 
 def switch_to(manifest: wire.Manifest, node: NodePlan, *, rollback_of: int | None = None) -> Switch:

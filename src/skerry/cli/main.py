@@ -111,9 +111,13 @@ def run_command_line(arguments: list[str], start: Start | None = None) -> int:
 
         print(render_error(error, as_json="--json" in arguments), file=sys.stderr)
         return error.exit_code
-    except click.exceptions.Abort:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except click.exceptions.Abort as error:
+        from skerry.edge.stop import as_interrupted
+
+        # click makes one of these of every KeyboardInterrupt.
+        stopped = as_interrupted(error.__cause__)
+        print(f"interrupted: {stopped.words}" if stopped.words else "interrupted", file=sys.stderr)
+        return stopped.status
     except click.ClickException as error:
         error.show()
         return ExitCode.INVALID

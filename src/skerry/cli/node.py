@@ -10,6 +10,7 @@ from skerry.cli.main import Settings
 from skerry.cli.node_add import add
 from skerry.cli.node_cordon import cordon, drain, uncordon
 from skerry.cli.node_remove import remove, reset
+from skerry.cli.node_unlock import unlock
 from skerry.cli.options import list_options, nodes_option, timeout_option
 
 
@@ -102,3 +103,4 @@ node.add_command(drain)
 node.add_command(uncordon)
 node.add_command(remove)
 node.add_command(reset)
+node.add_command(unlock)

@@ -10,6 +10,7 @@ from skerry.activate.node import Outcome
 from skerry.cli.flow import Phases
 from skerry.cli.main import Settings
 from skerry.cli.progress import Progress
+from skerry.edge.stop import Interrupted
 from skerry.errors import ExitCode, NodeError
 from skerry.plan.plan import Plan
 from skerry.render.errors import error_to_builtins, render_error
@@ -27,6 +28,7 @@ class Report:
         self.failed: dict[str, NodeError] = {}
         self.done: dict[str, Outcome] = {}
         self.untouched: list[str] = []
+        self.interrupted: Interrupted | None = None
         self.bytes_sent = 0
         self.progress = Progress(list(plan.nodes), is_quiet=settings.json)
 
@@ -74,8 +76,10 @@ class Report:
             print(json.dumps(self.to_builtins(), indent=2))
         else:
             self._print_unreachable()
-            self.print_untouched()
+            self.print_untouched(is_interrupted=self.interrupted is not None)
             print(self.last_line())
+        if self.interrupted is not None:
+            return self.interrupted.status
         bad = self.failed or self.plan.unreachable or self.plan.blocked or self.plan.held
         return ExitCode.NODE_FAILED if bad else ExitCode.DONE
 
@@ -104,16 +108,19 @@ class Report:
             "done": {name: outcome.seconds for name, outcome in self.done.items()},
             "failed": {name: error_to_builtins(error) for name, error in self.failed.items()},
             "untouched": [*self.untouched, *self.plan.roll.left],
+            "interrupted": self.interrupted is not None,
             "bytes_sent": self.bytes_sent,
             "seconds": self.phases.seconds,
         }
 
-    def print_untouched(self) -> None:
+    def print_untouched(self, *, is_interrupted: bool = False) -> None:
         """Which nodes an early end left as they were, and how to go on or back."""
         done = ",".join(self.done)
         back = f"; `skerry rollback -n {done}` takes back what is done" if done else ""
-        if self.untouched:
-            names = ", ".join(self.untouched)
+        names = ", ".join(self.untouched)
+        if self.untouched and is_interrupted:
+            words = f"interrupted: {names} as before;"
+        elif self.untouched:
             words = f"the roll has stopped: {names} as before; mend what failed, then"
         elif self.plan.roll.left and done:
             words = f"canary: {', '.join(self.plan.roll.left)} as before; when {done} is well,"

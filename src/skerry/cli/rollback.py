@@ -48,6 +48,7 @@ def rollback(
         read_own_secrets,
     )
     from skerry.edge.leases import Leases
+    from skerry.edge.stop import AGAIN, Stopping
     from skerry.edge.turn import begin_turn
 
     phases = Phases(settings.start)
@@ -73,9 +74,12 @@ def rollback(
     phases.leave_out()
     words = message or (f"rollback to {number}" if number else "rollback")
     turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
-    with Leases(turn, opened.link) as leases:
+    giving_back = f"giving back what is locked; {AGAIN}"
+    with Stopping(giving_back) as stop, Leases(turn, opened.link) as leases:
         with phases.phase("lock"):
-            locked = lock_nodes(opened, turn, leases, planned.changed, secrets, timeout=timeout)
+            locked = lock_nodes(
+                opened, turn, leases, stop, planned.changed, secrets, timeout=timeout
+            )
         report.note_pushed(locked)
         switches = {
             node.node: switch_to(found.desired, node, rollback_of=found.number)
@@ -83,5 +87,7 @@ def rollback(
             if isinstance(found := older[node.node], Older)
             and not isinstance(locked[node.node], NodeError)
         }
-        roll_and_report(opened, turn, switches, report, leases, timeout=timeout)
+        roll_and_report(opened, turn, switches, report, leases, stop, timeout=timeout)
+        if stop.is_wanted:
+            report.interrupted = stop.interrupted("")
     return report.finish()

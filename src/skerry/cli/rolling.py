@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from skerry.activate.node import CONFIRM_WITHIN, Outcome, Switch, activate_node
 from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import Progress, unlock_nodes, words_of
+from skerry.cli.flow import Progress, words_of
+from skerry.cli.locking import RUN_OUT, unlock_nodes
 from skerry.cli.report import Report
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
+from skerry.edge.stop import AGAIN, Stopping, as_interrupted
 from skerry.edge.turn import Turn
 from skerry.errors import NodeError
 
@@ -57,19 +58,25 @@ def roll_and_report(
     switches: Mapping[str, Switch],
     report: Report,
     leases: Leases,
+    stop: Stopping,
     *,
     timeout: float,
 ) -> None:
     """Activates wave by wave and says what happens; a wave with a failure is the last one.
 
-    The locks of all nodes are held until the end. Ctrl-C leaves the nodes that are being switched
-    to undo what is unconfirmed; no other one is touched.
+    The locks of all nodes are held until the end. A signal to stop makes the wave that is under
+    way the last one: its nodes are waited for. A second one leaves them to undo what is
+    unconfirmed, and raises `Interrupted`. No other node is touched.
     """
     waves = [wave for wave in report.plan.roll.waves if set(wave) & switches.keys()]
     wave: Sequence[str] = ()
     try:
         with report.phases.phase("activate"):
             for index, wave in enumerate(waves):
+                stop.words = f"{', '.join(wave)} finishing, then it is over; {AGAIN}"
+                if stop.is_wanted:
+                    wave = ()
+                    break
                 report.note_wave(wave, index, len(waves))
                 activate_wave(
                     opened,
@@ -84,22 +91,27 @@ def roll_and_report(
                 if report.failed.keys() & set(wave):
                     break
             wave = ()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         open_ends = [name for name in wave if name not in {**report.done, **report.failed}]
-        print(
-            f"interrupted: {', '.join(open_ends) or 'no node'} not confirmed; "
-            f"within {CONFIRM_WITHIN:g} s each goes back to its old generation by itself",
-            file=sys.stderr,
-        )
         _note_untouched(switches, report, besides=open_ends)
-        report.print_untouched()
+        report.print_untouched(is_interrupted=True)
         # A node that is being switched keeps its lock: it mends itself under it.
-        for name in open_ends:
-            leases.let_go(name)
-        raise
-    finally:
+        held = [name for name in leases.held if name not in open_ends]
+        words = [_left_words(open_ends)] if open_ends else ["every node is as it shall be or was"]
+        words += [f"the locks of {', '.join(held)} {RUN_OUT}"] if held else []
+        raise as_interrupted(error, "; ".join(words)) from None
+    except BaseException:
         unlock_nodes(opened, turn, leases, leases.held)
+        raise
+    unlock_nodes(opened, turn, leases, leases.held)
     _note_untouched(switches, report)
+
+
+def _left_words(names: Sequence[str]) -> str:
+    return (
+        f"{', '.join(names)} not confirmed: back on the old generation by itself, at the latest "
+        f"{CONFIRM_WITHIN:g} s after the new one is healthy"
+    )
 
 
 def _note_untouched(

@@ -8,12 +8,14 @@ from typing import cast
 import msgspec
 
 from skerry.cli.cloud import OpenCloud
-from skerry.cli.flow import blocked_node, give_back_unless_all, holding, order_plan
+from skerry.cli.flow import blocked_node, order_plan
+from skerry.cli.locking import take_locks
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.secrets import PodmanSecret
 from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
+from skerry.edge.stop import Stopping
 from skerry.edge.turn import Turn
 from skerry.errors import CloudInvalid, NodeError, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
@@ -145,6 +147,7 @@ def lock_nodes(
     opened: OpenCloud,
     turn: Turn,
     leases: Leases,
+    stop: Stopping,
     plans: Iterable[NodePlan],
     secrets: Callable[[], Mapping[str, PodmanSecret]] = dict,
     *,
@@ -152,7 +155,7 @@ def lock_nodes(
 ) -> dict[str, int | NodeError]:
     """Takes the nodes' locks and sends the secrets that they lack; the bytes sent.
 
-    Raises `NodeLocked`, with all locks given back, when one is taken.
+    Raises what `take_locks` raises.
     """
     by_name = {plan.node: plan for plan in plans}
 
@@ -163,9 +166,7 @@ def lock_nodes(
         exchange(link, "lock", {"lock": turn.lock_request()}, deadline=timeout)
         return 0
 
-    answers = fan_out(by_name, lock, on_answer=holding(leases))
-    give_back_unless_all(opened, turn, leases, answers)
-    return answers
+    return take_locks(opened, turn, leases, stop, by_name, lock)
 
 
 def _plan_older(found: Older, secrets: Callable[[], Mapping[str, PodmanSecret]]) -> NodePlan:

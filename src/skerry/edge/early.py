@@ -136,7 +136,13 @@ def _try_start(words: tuple[str, ...], request: bytes) -> Early | None:
     ]
     try:
         pid = os.posix_spawnp(
-            words[0], words, os.environ, file_actions=actions, setsigdef=_DEFAULT_SIGNALS
+            words[0],
+            words,
+            os.environ,
+            file_actions=actions,
+            setsigdef=_DEFAULT_SIGNALS,
+            # A Ctrl-C on the terminal is not for it: it is ours to say when it ends.
+            setpgroup=0,
         )
     except OSError:
         for descriptor in (stdin, stdout, stderr):

@@ -12,7 +12,9 @@ from skerry.edge.fan_out import fan_out
 from skerry.edge.ssh import Link
 from skerry.edge.turn import Turn
 
-# A lock lasts 120 s after its last renewal: two renewals may fail.
+# How long a lock lasts after its last renewal, in seconds; the node program says so. Two renewals
+# may fail.
+LEASE = 120.0
 RENEW_EVERY = 35.0
 
 

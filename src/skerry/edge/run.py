@@ -106,10 +106,12 @@ def start(
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
     new_session: bool = False,
+    own_group: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Starts `command` and returns at once; the caller waits for it or ends it.
 
+    With `own_group` a Ctrl-C on the terminal does not reach it: it is ours to say when it ends.
     Raises `CommandMissing` where there is no such program.
     """
     try:
@@ -121,6 +123,7 @@ def start(
             env=command.environment(),
             cwd=command.cwd,
             start_new_session=new_session,
+            process_group=0 if own_group else None,
             pass_fds=pass_fds,
         )
     except FileNotFoundError as error:

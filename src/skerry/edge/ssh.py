@@ -13,6 +13,7 @@ import msgspec
 from skerry.edge.conversation import Patience, Process, converse
 from skerry.edge.paths import socket_folder
 from skerry.edge.run import Command, Finished, start
+from skerry.edge.stop import watch_child
 from skerry.errors import (
     AccessRefused,
     HostKeyMismatch,
@@ -180,7 +181,15 @@ def start_ssh(link: Link, command: Command) -> subprocess.Popen[bytes]:
     A multiplexing master inherits the pipe for errors and holds it open for as long as the
     connection stays: nobody may read it to its end (`conversation.Complaints` does not).
     """
-    return start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        own_group=True,
+    )
+    watch_child(process)
+    return process
 
 
 def stop_ssh(process: Process) -> None:

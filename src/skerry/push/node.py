@@ -8,6 +8,7 @@ from skerry.compile.secrets import PodmanSecret
 from skerry.compile.tree import Tree
 from skerry.edge.exchange import DEADLINE, WITHIN_LEAST, OnEvent, Outgoing, exchange
 from skerry.edge.ssh import Link
+from skerry.edge.stop import Stopping
 from skerry.edge.turn import Turn
 from skerry.model.secret_value import SecretValue
 from skerry.plan.plan import NodePlan
@@ -25,12 +26,14 @@ def push_node(
     archives: Mapping[str, Outgoing],
     *,
     deadline: float = DEADLINE,
+    stop: Stopping | None = None,
     on_event: OnEvent | None = None,
 ) -> int:
     """Takes the node's lock and sends what is missing there; nothing is switched yet.
 
-    `archives` holds each image of the plan by id. Returns the bytes sent. Raises `NodeLocked`
-    when another operator is at work, and what `exchange` raises.
+    Once `stop` is wanted nothing more is sent: what the node then has is not what was announced,
+    and it gives the lock back. `archives` holds each image of the plan by id. Returns the bytes
+    sent. Raises `NodeLocked` when another operator is at work, and what `exchange` raises.
     """
     contents = {file.digest: file.content for file in tree.files.values()}
     blobs = [_blob(digest, contents[digest]) for digest in plan.missing]
@@ -47,6 +50,8 @@ def push_node(
             step.image_id: {"reference": step.reference, "size": step.size} for step in images
         },
     }
+    if stop is not None:
+        streams = tuple(_until(stop, stream) for stream in streams)
     exchange(
         link,
         "push",
@@ -87,6 +92,18 @@ def secret_streams(plan: NodePlan, secrets: Mapping[str, PodmanSecret]) -> Itera
             value = secrets[step.name].value
             assert value is not None
             yield _secret(step.name, value)
+
+
+def _until(stop: Stopping, stream: Outgoing) -> Outgoing:
+    """The stream, which breaks off when it is to stop."""
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in stream.chunks():
+            if stop.is_wanted:
+                return
+            yield chunk
+
+    return Outgoing(stream.kind, stream.name, stream.size, chunks)
 
 
 def _secret(name: str, value: SecretValue) -> Outgoing:
