@@ -23,6 +23,7 @@ from skerry.edge.ssh import (
     start_ssh,
     stop_ssh,
 )
+from skerry.edge.stop import watch_child
 from skerry.edge.window import STARTS, Place
 from skerry.errors import NodeError, NodeLocked, NodeProgramFailed, NodeUnreachable
 from skerry_node import wire
@@ -94,6 +95,8 @@ def exchange(
     while True:
         with STARTS.enter() as place:
             early = begun.try_take(command.argv, request) if begun is not None else None
+            if early is not None:
+                watch_child(early)
             process: Process = early or start_ssh(link, command)
             sent = len(early.sent) if early is not None else 0
             answer = _Answer(link, op, on_event, place)

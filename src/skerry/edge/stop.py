@@ -18,11 +18,13 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from subprocess import Popen
 
+    from skerry.edge.early import Early
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN = "Ctrl-C again ends at once"
 
 _blocks: list[Stopping] = []
-_children: WeakSet[Popen[bytes]] = WeakSet()
+_children: WeakSet[Popen[bytes] | Early] = WeakSet()
 
 
 class Interrupted(KeyboardInterrupt):
@@ -118,7 +120,7 @@ def as_interrupted(error: BaseException | None, words: str = "") -> Interrupted:
     return Interrupted(error.number, error.words or words)
 
 
-def watch_child(process: Popen[bytes]) -> None:
+def watch_child(process: Popen[bytes] | Early) -> None:
     """Notes a process of ours that must not outlive us."""
     _children.add(process)
 
