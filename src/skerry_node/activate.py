@@ -110,14 +110,20 @@ def run_confirm(
     """Confirms a healthy generation: it is the active one when this returns.
 
     With ``unlock`` the lock is given back. Raises NodeFault ``activation-rolled-back`` when it
-    came too late. Saying it twice is fine.
+    came too late. Saying it twice is fine, at the same time too: the answer to the first may have
+    been lost with its connection.
     """
     _ignore_hangup()
     host = host or Host()
     number, store = int(args["number"]), Store(host)
     if _is_given_up(store, number, args["token"]):
         raise _rolled_back(number)
-    hold_lock(host, args["token"])
+    try:
+        hold_lock(host, args["token"])
+    except NodeFault:
+        # Given back by whoever confirmed it first.
+        if store.current_number() != number:
+            raise
     if store.current_number() != number:
         _confirm(host, number, emit)
     _wait_for_end(host)
@@ -213,8 +219,8 @@ def _confirm(host: Host, number: int, emit: Emit) -> None:
     if entry is not None and entry["boot"] != host.boot_id():
         # What was healthy before the reboot may not be so now.
         recover(host, emit)
-    if not try_move_journal(host, number, HEALTHY, CONFIRMED):
-        raise _rolled_back(number)
+    # It may have been moved by an exchange that is being answered into the void, or was killed.
+    try_move_journal(host, number, HEALTHY, CONFIRMED)
     finish_confirmed(host, number)
 
 

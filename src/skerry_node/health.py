@@ -28,7 +28,7 @@ _LAST_PAUSE = 0.25
 # Clocks are read one after the other: so much later a unit has surely settled, in seconds.
 _TICK = 0.002
 # Between events that say what is waited for: the operator counts on a word now and then.
-_HEARTBEAT = 10.0
+HEARTBEAT = 10.0
 # A start that waits for other units may wait so much longer than its own deadline, in seconds:
 # theirs decide.
 _QUEUE_LIMIT = 1200.0
@@ -181,7 +181,7 @@ def wait_for_health(
             if failed and notices_failures:
                 break
             if waiting:
-                if now - said > _HEARTBEAT:
+                if now - said > HEARTBEAT:
                     emit({"event": "waiting", "units": sorted(waiting)})
                     said = now
                 # What is settling is looked at as soon as that is over.

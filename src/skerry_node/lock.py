@@ -17,7 +17,7 @@ from skerry_node.journal import close_journal, guard, is_switch_running, try_rea
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Collection, Dict, List, Optional
 
     from skerry_node.host import Emit
     from skerry_node.wire import LockEntry
@@ -35,15 +35,17 @@ RENEW_AFTER = 20.0
 def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]:
     """Takes the lock, takes over a stale one, and mends what an interrupted switch left.
 
-    `request` has ``cloud``, ``who``, ``why`` and ``token``. Returns ``recovered`` (what
-    `recover` mended, or None) and ``notes`` for people about both. Raises NodeFault ``locked``
-    when somebody else is at work.
+    `request` has ``cloud``, ``who``, ``why`` and ``token``, and in ``inherits`` the tokens of
+    runs of the same operator that are over: what they hold is taken over at once. Returns
+    ``recovered`` (what was mended, or None) and ``notes`` for people about both. Raises NodeFault
+    ``locked`` when somebody else is at work.
     """
     token = request["token"]
     if not isinstance(token, str) or len(token) < 16:
         raise NodeFault("bad-request", "a lock needs a token of 16 characters or more")
     make_folder(host.state)
     notes: List[str] = []
+    is_left = is_lock_left(host, request.get("inherits", ()))
     try:
         entry = _take(host, request, notes)
         recovered = None
@@ -51,9 +53,9 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
             # One that is damaged and belongs to no switch would be taken for the next one's.
             close_journal(host)
         else:
-            from skerry_node.recover import recover
+            from skerry_node.recover import adopt_switch, recover
 
-            recovered = recover(host, emit)
+            recovered = (adopt_switch(host, emit) if is_left else None) or recover(host, emit)
         if recovered is not None:
             # The plan was made while the node was in between: an activation must not use it.
             with guard(host):
@@ -72,9 +74,12 @@ def _take(host: Host, request: Dict[str, Any], notes: List[str]) -> Entry:
         if entry is None and os.path.lexists(host.state_path("lock")):
             notes.append("the lock was damaged and is taken over")
         if entry is not None and entry["token"] != token:
-            if not _is_stale(host, entry):
+            if entry["token"] in request.get("inherits", ()):
+                notes.append("took over the lock of a run that ended early: %s" % entry["why"])
+            elif _is_stale(host, entry):
+                notes.append("took over a stale lock of %s" % describe_holder(entry))
+            else:
                 raise _locked(host, entry)
-            notes.append("took over a stale lock of %s" % describe_holder(entry))
         if entry is None or entry["token"] != token:
             entry = {
                 "cloud": str(request.get("cloud", "")),
@@ -147,6 +152,12 @@ def show_lock(host: Host) -> Optional[LockEntry]:
         "expires": time.time() + entry["expires_at"] - host.uptime(),
         "boot": entry["boot"],
     }
+
+
+def is_lock_left(host: Host, tokens: Collection[str]) -> bool:
+    """Whether one of these tokens, of runs that are over, holds the lock."""
+    entry = _try_read(host) if tokens else None
+    return entry is not None and entry["token"] in tokens
 
 
 def describe_holder(entry: Entry) -> str:

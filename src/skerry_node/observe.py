@@ -11,7 +11,7 @@ from skerry_node.files import Owners, look
 from skerry_node.host import Host
 from skerry_node.images import finish_listing, start_listing
 from skerry_node.journal import is_switch_running, try_read_journal
-from skerry_node.lock import show_lock
+from skerry_node.lock import is_lock_left, show_lock
 from skerry_node.secrets import finish_secret_listing, start_secret_listing
 from skerry_node.store import Store
 from skerry_node.units import finish_show, start_show
@@ -33,7 +33,7 @@ def run_observe(
     """`wire.Observed`, beside the desired ``manifest`` of the request (or none).
 
     With ``text`` the texts of files that differ come along; without ``images`` the list of
-    images is empty.
+    images is empty. ``inherits`` are the tokens of the operator's runs that are over.
     """
     host = host or Host()
     store = Store(host)
@@ -43,6 +43,7 @@ def run_observe(
     wanted = desired if desired is not None else active
     entries = {**wanted["units"], **active["units"]}
     units = sorted(entries)
+    is_left = is_lock_left(host, args.get("inherits", ()))
     # All are slow to answer: they are asked first and listened to last.
     listing = start_listing(host) if args.get("images", True) else None
     secrets = start_secret_listing(host)
@@ -66,8 +67,9 @@ def run_observe(
         },
         "images": finish_listing(host, listing),
         "secrets": finish_secret_listing(host, secrets),
-        "lock": show_lock(host),
-        "unfinished": unfinished_switch(host),
+        "lock": None if is_left else show_lock(host),
+        "left": is_left,
+        "unfinished": unfinished_switch(host, is_left=is_left),
     }
 
 
@@ -129,9 +131,12 @@ def missing_blobs(store: Store, wanted: Manifest) -> List[str]:
     return sorted(digest for digest in digests if digest[len("sha256:") :] not in names)
 
 
-def unfinished_switch(host: Host) -> Optional[int]:
-    """The number of a generation whose switch was interrupted; None where none was."""
+def unfinished_switch(host: Host, *, is_left: bool = False) -> Optional[int]:
+    """The number of a generation whose switch was interrupted; None where none was.
+
+    A switch that still runs is too, if the run that began it `is_left`.
+    """
     entry = try_read_journal(host)
-    if entry is None or is_switch_running(host):
+    if entry is None or (is_switch_running(host) and not is_left):
         return None
     return int(entry["number"])

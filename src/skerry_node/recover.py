@@ -7,14 +7,16 @@ import time
 from skerry_node.condition import remove_job_stamps, remove_stamps, stamps_of_jobs
 from skerry_node.fault import NodeFault
 from skerry_node.files import Replacement
-from skerry_node.health import Acted, shown_units, wait_for_health
+from skerry_node.health import HEARTBEAT, Acted, shown_units, wait_for_health
 from skerry_node.journal import (
     CONFIRMED,
     HEALTHY,
     UNDOING,
     close_journal,
     finish_confirmed,
+    is_switch_running,
     try_hold_switch,
+    try_move_journal,
     try_read_journal,
     write_journal,
 )
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     Entries = Mapping[str, UnitEntry]
 
 UNIT_FOLDER = "/etc/systemd/system/"
+_PAUSE = 0.02
 
 
 def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
@@ -81,6 +84,32 @@ def recover(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
         if problem:
             note += ", but not all of it: " + problem
         return {"number": number, "state": state, "note": note, "problem": problem}
+
+
+def adopt_switch(host: Host, emit: Emit) -> Optional[Dict[str, Any]]:
+    """Brings a running switch to its end in the place of the operator who began it.
+
+    One that works is confirmed: that its operator can reach the node is what a confirmation says,
+    and he is here. One that does not goes back by itself. Returns what `recover` does for a
+    generation that is active then, None for what is left for that.
+    """
+    said, confirmed = time.monotonic(), None
+    while is_switch_running(host):
+        entry = try_read_journal(host)
+        if entry is not None and entry["phase"] == HEALTHY and entry["boot"] == host.boot_id():
+            number = int(entry["number"])
+            if try_move_journal(host, number, HEALTHY, CONFIRMED):
+                finish_confirmed(host, number)
+                confirmed = number
+        if time.monotonic() - said > HEARTBEAT:
+            emit({"event": "waiting", "units": []})
+            said = time.monotonic()
+        time.sleep(_PAUSE)
+    if confirmed is None:
+        return None
+    clean_secrets(host, Store(host), emit)
+    note = "generation %d, whose operator had gone, works and was confirmed" % confirmed
+    return {"number": confirmed, "state": "active", "note": note, "problem": ""}
 
 
 def undo(host: Host, entry: Dict[str, Any], state: str, emit: Emit) -> str:

@@ -229,7 +229,8 @@ class Observed(TypedDict):
     current or the desired manifest whose file differs from the one or the other. `missing` are
     digests of the desired manifest that the node has no blob of. `images` are the ids of all
     images in Podman's store, `secrets` the names of Skerry's secrets there. `unfinished` is the
-    number of a generation whose switch was interrupted, if any.
+    number of a generation whose switch was interrupted, if any. `left` says that a run that the
+    request names as over left its lock there.
     """
 
     facts: Dict[str, Any]
@@ -242,4 +243,5 @@ class Observed(TypedDict):
     images: List[str]
     secrets: List[str]
     lock: Optional[LockEntry]
+    left: bool
     unfinished: Optional[int]

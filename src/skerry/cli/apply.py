@@ -77,7 +77,9 @@ def apply(
         leave_out(opened, without, abandoned)
         names = opened.select_nodes(nodes)
         _ = opened.trees
-    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=message)
+    turn = begin_turn(
+        cloud=opened.cloud.name, who=operator_name(), message=message, cache=opened.cache
+    )
     with interrupted_with("nothing was changed"), phases.phase("observe"):
         observed = observe_cloud(
             opened, names, timeout=timeout, on_late=show_plan_so_far(settings, opened)
@@ -92,8 +94,9 @@ def apply(
             planned = limit_roll(planned, canary)
     opened.write_facts()
     report = Report(settings, planned, phases)
-    for name in mended:
-        report.progress.show(name, "an interrupted change was brought to an end first", "yellow")
+    for name, notes in mended.items():
+        for note in notes:
+            report.progress.show(name, note, "yellow")
     report.show_plan()
     if not planned.changed:
         status = report.finish()

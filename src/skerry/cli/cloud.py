@@ -55,6 +55,11 @@ class OpenCloud:
         return self._placements
 
     @property
+    def cache(self) -> Path:
+        """What can be made again, and who is at work in the folder."""
+        return self.folder.absolute() / CACHE
+
+    @property
     def given_up(self) -> dict[str, str]:
         """The node of each volume that this command gives up."""
         return {claim: self._claims.get(claim, "") for claim in self.cloud.abandoned}

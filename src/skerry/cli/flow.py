@@ -15,7 +15,7 @@ from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_comma
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.stop import Stopping
-from skerry.edge.turn import Turn
+from skerry.edge.turn import Turn, past_tokens
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
 from skerry.observe.node import known_digest, observe_args, observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
@@ -80,6 +80,15 @@ def observe_cloud(
             begun=begun,
         )
 
+    def observe_left(name: str) -> wire.Observed:
+        return observe_node(
+            opened.link(name, timeout=timeout),
+            trees[name].manifest(),
+            wants_text=True,
+            inherits=past_tokens(opened.cache),
+            deadline=timeout,
+        )
+
     begun = opened.start.begun if opened.start is not None else None
     trees = opened.trees
     observed = fan_out(names, observe, on_late=on_late)
@@ -88,6 +97,14 @@ def observe_cloud(
         # Whoever is dead has cost his time already.
         alive = [name for name, answer in observed.items() if not isinstance(answer, NodeError)]
         observed |= fan_out(alive, observe)
+    # What an earlier run of this folder left is no other operator's: seldom, so asked for apart.
+    locked = [
+        name
+        for name, answer in observed.items()
+        if not isinstance(answer, NodeError) and answer["lock"] is not None
+    ]
+    if locked and past_tokens(opened.cache):
+        observed.update(fan_out(locked, observe_left))
     return observed
 
 
@@ -115,26 +132,29 @@ def mend_interrupted(
     observed: dict[str, wire.Observed | NodeError],
     *,
     timeout: float,
-) -> list[str]:
+) -> dict[str, list[str]]:
     """Has each node with an interrupted change finish or undo it, and looks at it again.
 
     Replaces those nodes' answers in `observed`, because a plan made from the middle of a change
-    would be wrong; returns their names.
+    would be wrong; returns what the nodes say of it, by name.
     """
     names = [
         name
         for name, answer in observed.items()
-        if not isinstance(answer, NodeError) and answer["unfinished"] is not None
+        if not isinstance(answer, NodeError)
+        and (answer["unfinished"] is not None or answer.get("left"))
     ]
+    notes: dict[str, list[str]] = {}
 
     def mend(name: str) -> wire.Observed:
         link = opened.link(name, timeout=timeout)
-        exchange(link, "recover", {"lock": turn.lock_request()}, deadline=SILENCE)
+        done = exchange(link, "recover", {"lock": turn.lock_request()}, deadline=SILENCE)
+        notes[name] = [str(note) for note in done.get("notes", ())]
         desired = opened.trees[name].manifest()
         return observe_node(link, desired, wants_text=True, deadline=timeout)
 
     observed.update(fan_out(names, mend))
-    return names
+    return notes
 
 
 def lock_words(lock: wire.LockEntry) -> str:

@@ -119,7 +119,9 @@ def reset(
     opened = open_nodes(settings)
     (name,) = opened.select_nodes((name,))[:1]
     link = opened.link(name, timeout=timeout)
-    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message="node reset")
+    turn = begin_turn(
+        cloud=opened.cloud.name, who=operator_name(), message="node reset", cache=opened.cache
+    )
     progress = Progress([name], is_quiet=settings.json)
 
     def show(step: Step) -> None:

@@ -80,7 +80,9 @@ def _prune(
     from skerry.edge.turn import begin_turn
     from skerry.observe.pruning import prune_node
 
-    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message="prune")
+    turn = begin_turn(
+        cloud=opened.cloud.name, who=operator_name(), message="prune", cache=opened.cache
+    )
 
     return split_answers(
         fan_out(

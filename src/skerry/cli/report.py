@@ -132,4 +132,5 @@ class Report:
         if self.plan.changed:
             return
         for name, reason in self.plan.unreachable.items():
-            print(one_line(f"{name}: unreachable: {reason}"), file=sys.stderr)
+            words = f"{name}: unreachable: {reason}; `skerry apply` again once it answers"
+            print(one_line(words), file=sys.stderr)

@@ -73,7 +73,9 @@ def rollback(
         raise click.exceptions.Exit(ExitCode.DONE)
     phases.leave_out()
     words = message or (f"rollback to {number}" if number else "rollback")
-    turn = begin_turn(cloud=opened.cloud.name, who=operator_name(), message=words)
+    turn = begin_turn(
+        cloud=opened.cloud.name, who=operator_name(), message=words, cache=opened.cache
+    )
     giving_back = f"giving back what is locked; {AGAIN}"
     with Stopping(giving_back) as stop, Leases(turn, opened.link) as leases:
         with phases.phase("lock"):

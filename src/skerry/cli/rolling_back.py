@@ -16,7 +16,7 @@ from skerry.edge.exchange import exchange
 from skerry.edge.fan_out import fan_out
 from skerry.edge.leases import Leases
 from skerry.edge.stop import Stopping
-from skerry.edge.turn import Turn
+from skerry.edge.turn import Turn, past_tokens
 from skerry.errors import CloudInvalid, NodeError, NodeUnreachable, UsageError
 from skerry.observe.node import observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
@@ -58,12 +58,14 @@ def read_older_generations(
                 hint="`skerry history` shows what each node keeps",
             )
 
+    inherits = past_tokens(opened.cache)
+
     def read(name: str) -> Older:
         link = opened.link(name, timeout=timeout)
         found = exchange(link, "generation", {"number": chosen[name]}, deadline=timeout)
         # Under its own name: what a node says of itself must never be done to another one.
         desired = cast("wire.Manifest", {**found["manifest"], "node": name})
-        observed = observe_node(link, desired, wants_text=True, deadline=timeout)
+        observed = observe_node(link, desired, wants_text=True, inherits=inherits, deadline=timeout)
         return Older(number=chosen[name], desired=desired, observed=observed)
 
     answers: dict[str, Older | NodeError] = {**fan_out(chosen, read), **lost}

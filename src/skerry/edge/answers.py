@@ -41,11 +41,12 @@ NUMBER_LIMIT = 2**53
 MOMENT_LIMIT = 253402300799
 _MOMENTS = frozenset({"time", "when", "since", "expires", "begun", "ended", "next"})
 # What may be missing: manifests stay on a node that older versions of Skerry wrote, and whoever
-# reads these asks whether they are there.
+# reads these asks whether they are there. And what a request has to ask for.
 _LATER = {
     "Manifest": ("secrets",),
     "UnitEntry": ("secrets", "role", "claims", "completed", "records", "ready", "reloads"),
     "Generation": ("rollback_of",),
+    "Observed": ("left",),
 }
 _HINT = "the node is broken or hostile: look at it before you trust what it says"
 
@@ -145,6 +146,10 @@ class _Switched(TypedDict):
     notes: list[str]
 
 
+class _Recovered(TypedDict):
+    notes: list[str]
+
+
 class _Removed(TypedDict):
     left: list[str]
     user_removed: bool
@@ -181,6 +186,7 @@ _RESULTS: dict[str, type] = {
     "observe": wire.Observed,
     "ping": _Ping,
     "prune": _Pruned,
+    "recover": _Recovered,
     "rejoin": _Switched,
     "reset": _Removed,
 }

@@ -228,7 +228,7 @@ def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
     if status != 255:
         return
     words = stderr.decode(errors="replace").replace("\r", "").strip()
-    last = words.splitlines()[-1] if words else "ssh ended without a word"
+    last = words.splitlines()[-1] if words else "the SSH connection ended"
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in words or "Host key verification failed" in words:
         raise _host_key_error(link, words)
     if "Permission denied" in words or "Too many authentication failures" in words:

@@ -18,16 +18,20 @@ def observe_node(
     *,
     wants_text: bool = False,
     wants_images: bool = True,
+    inherits: tuple[str, ...] = (),
     deadline: float = DEADLINE,
     begun: Begun | None = None,
 ) -> wire.Observed:
     """What the node holds, beside `desired` (or beside its own active generation alone).
 
-    With `wants_text` small texts of files that differ come along, for a diff. `deadline` is how
-    long the node may stay silent, in seconds. Raises what `exchange` raises.
+    With `wants_text` small texts of files that differ come along, for a diff. A lock that one of
+    the tokens `inherits` holds is told as `left` and not as a lock. `deadline` is how long the
+    node may stay silent, in seconds. Raises what `exchange` raises.
     """
     args = observe_args(desired, wants_text=wants_text, wants_images=wants_images)
-    known = known_digest(desired) if wants_text and wants_images else ""
+    known = known_digest(desired) if wants_text and wants_images and not inherits else ""
+    if inherits:
+        args["inherits"] = list(inherits)
     found = exchange(link, "observe", args, deadline=deadline, begun=begun, known=known)
     return cast(wire.Observed, found)
 
