@@ -94,7 +94,6 @@ NOT_YET: frozenset[str] = frozenset(
         "clock-ahead",
         "clock-behind",
         # Every step.
-        "ssh-cut-at-every-step",
         "node-killed-at-every-step",
         "operator-killed-at-every-step",
         # The node's own.

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
 
-    from skerry_node.commands import Child
+    from skerry_node.commands import Child, Finished
     from skerry_node.host import Host
 
     # A listing that runs, with the cache's key; or one that is known already.
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _STORAGE = "/var/lib/containers/storage"
 _STORAGE_CONF = "/etc/containers/storage.conf"
 _CACHE = "images.json"
+# The reference of an image that is being loaded, in the note of those that are ours.
+_LOADING = ""
+# A folder of the state folder, there while an image is being loaded.
+_TEMPORARY = "loading"
 _LIST = ("podman", "image", "ls", "--all", "--quiet", "--no-trunc")
 _LIST_DEADLINE = 60.0
 # A slow disk unpacks some MB per second.
@@ -85,15 +89,18 @@ def load_image(
             # It is here already: the bytes are only read, so that the next stream is found.
             continue
         host.commands.run("podman", "tag", image_id, reference)
+        if our_images(host).get(image_id) == _LOADING:
+            remember_image(host, image_id, reference)
         return
-    loading = host.commands.start("podman", "load", "--quiet", has_input=True)
+    # Noted before: whatever ends this program, the next one knows that it is ours, and not whole.
+    remember_image(host, image_id, _LOADING)
     try:
-        _feed(host, loading, chunks, compression)
+        finished = _load(host, chunks, compression)
     except BaseException:
-        # The archive is cut off: Podman refuses it and removes what it had unpacked.
-        loading.finish(_LOAD_DEADLINE)
+        forget_images(host, [image_id])
         raise
-    finished = loading.finish(_LOAD_DEADLINE)
+    if finished.status != 0:
+        forget_images(host, [image_id])
     if finished.status != 0:
         is_full = "no space left" in finished.words
         raise NodeFault(
@@ -106,19 +113,47 @@ def load_image(
     if image_id not in after:
         for other in after - before:
             host.commands.run("podman", "image", "rm", other)
+        forget_images(host, [image_id])
         raise NodeFault(
             "image-differs",
             "the archive of %s held another image than %s" % (reference, image_id[:12]),
             "build or pull it again on the operator's machine, and run the command again",
             finished.words,
         )
-    try:
-        remember_image(host, image_id, reference)
-    except OSError:
-        # One that is not known to be ours would never be removed.
-        host.commands.run("podman", "image", "rm", image_id)
-        raise
     host.commands.run("podman", "tag", image_id, reference).raise_unless_done()
+    remember_image(host, image_id, reference)
+
+
+def _load(host: Host, chunks: Iterable[bytes], compression: str) -> Finished:
+    """Runs ``podman load``; its temporary files are in a folder that is known to be ours."""
+    clean_loading(host)
+    folder = host.state_path(_TEMPORARY)
+    make_folder(folder)
+    words = ("env", "TMPDIR=" + folder, "podman", "load", "--quiet")
+    loading = host.commands.start(*words, has_input=True)
+    try:
+        _feed(host, loading, chunks, compression)
+    finally:
+        # Of an archive that is cut off Podman removes what it had unpacked.
+        finished = loading.finish(_LOAD_DEADLINE)
+        clean_loading(host)
+    return finished
+
+
+def clean_loading(host: Host) -> None:
+    """Removes the temporary files of a load that was cut off by more than its connection."""
+    folder = host.state_path(_TEMPORARY)
+    if os.path.isdir(folder):
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def whole_images(host: Host, ids: List[str]) -> List[str]:
+    """Those of the images that did not come by a load which was interrupted: such a one has no
+    name yet, and is sent once more."""
+    ours = our_images(host)
+    return [one for one in ids if ours.get(one) != _LOADING]
 
 
 def _feed(host: Host, loading: Child, chunks: Iterable[bytes], compression: str) -> None:

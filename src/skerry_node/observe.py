@@ -9,7 +9,7 @@ from skerry_node.condition import read_unit_state
 from skerry_node.facts import read_facts
 from skerry_node.files import Owners, look
 from skerry_node.host import Host
-from skerry_node.images import finish_listing, start_listing
+from skerry_node.images import finish_listing, start_listing, whole_images
 from skerry_node.journal import is_switch_running, try_read_journal
 from skerry_node.lock import is_lock_left, show_lock
 from skerry_node.secrets import finish_secret_listing, start_secret_listing
@@ -65,7 +65,7 @@ def run_observe(
             unit: read_unit_state(host, entries[unit], found)
             for unit, found in finish_show(showing, units).items()
         },
-        "images": finish_listing(host, listing),
+        "images": whole_images(host, finish_listing(host, listing)),
         "secrets": finish_secret_listing(host, secrets),
         "lock": None if is_left else show_lock(host),
         "left": is_left,

@@ -8,7 +8,7 @@ import time
 from skerry_node.durable import sync_folder
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
-from skerry_node.images import load_image
+from skerry_node.images import clean_loading, load_image
 from skerry_node.lock import drop_lock, take_lock, try_renew
 from skerry_node.secrets import clean_secrets, store_secret
 from skerry_node.store import Store
@@ -40,6 +40,7 @@ def run_push(
     for note in taken["notes"]:
         emit({"event": "note", "message": note})
     try:
+        clean_loading(host)
         _check_room(host, args.get("images", {}))
         stored, loaded = _store(host, args, streams, token, emit)
     except BaseException:

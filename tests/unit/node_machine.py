@@ -69,6 +69,8 @@ class Machine(Commands):
         self.starts_switches = True
 
     def start(self, *argv: str, has_input: bool = False) -> Child:
+        if argv[0] == "env":
+            argv = argv[2:]
         self.log.append(" ".join(argv))
         for words, why in self.broken.items():
             if " ".join(argv).startswith(words):

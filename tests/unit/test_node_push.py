@@ -15,7 +15,13 @@ from skerry_node import wire
 from skerry_node.commands import Child, Commands
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
-from skerry_node.images import list_images, our_images, remember_image
+from skerry_node.images import (
+    list_images,
+    load_image,
+    our_images,
+    remember_image,
+    whole_images,
+)
 from skerry_node.lock import show_lock
 from skerry_node.prune import kept_generations, run_prune
 from skerry_node.push import run_push
@@ -52,6 +58,9 @@ class Scripted(Commands):
         self.started: list[Sequence[str]] = []
 
     def start(self, *argv: str, has_input: bool = False) -> Child:
+        if argv[0] == "env":
+            assert Path(argv[1].partition("=")[2]).is_dir()
+            argv = argv[2:]
         self.started.append(argv)
         words = ["sh", str(self.podman), *argv[1:]] if argv[0] == "podman" else list(argv)
         return Child(words, has_input=has_input)
@@ -323,3 +332,27 @@ def test_prune_waits_for_nobody(host: Host) -> None:
     with pytest.raises(NodeFault, match="locked by ben@desk"):
         prune(host, 1)
     assert Store(host).numbers() == [1, 2, 3]
+
+
+def interrupt(*_: object, **__: object) -> None:
+    """Ends the program there."""
+    raise KeyboardInterrupt
+
+
+def test_image_whose_load_was_interrupted_is_sent_again(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Podman has it already, without its name: it is neither forgotten nor taken for whole."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(host.commands, "run", interrupt)
+        load_image(host, IMAGE, "localhost/blog", [IMAGE.encode()], "none")
+    assert list_images(host) == [IMAGE]
+    assert our_images(host) == {IMAGE: ""}
+    assert whole_images(host, list_images(host)) == []
+    left = Path(host.state_path("loading"))
+    left.mkdir()
+    (left / "podman123").write_text("half")
+    push(host, ("image", IMAGE, 64), content=IMAGE.encode(), images=wanted())
+    assert whole_images(host, list_images(host)) == [IMAGE]
+    assert our_images(host) == {IMAGE: "localhost/blog"}
+    assert not left.exists()

@@ -109,6 +109,8 @@ def activate_node(
     except NodeUnreachable as error:
         # It tells all from the beginning.
         seconds.clear()
+        words = f"the connection was lost ({error.message}); the switch is looked for over another"
+        note({"event": "note", "message": words})
         result = _rejoin(link, turn, switch, error, note)
     if result["state"] != "healthy":
         raise _failure(link, switch, result)
@@ -169,7 +171,16 @@ def _confirm(
     except NodeUnreachable:
         # The second try goes over a connection of its own.
         close_connection(link)
-        exchange(link, "confirm", args)
+        try:
+            exchange(link, "confirm", args)
+        except NodeUnreachable as error:
+            raise NodeUnreachable(
+                link.node,
+                f"the connection was lost while generation {switch.number}, which works, was being "
+                f"confirmed ({error.message})",
+                hint=f"if the node has not heard of it, it goes back to generation {switch.base} "
+                f"within {CONFIRM_WITHIN:g} s; `skerry apply` again once it answers",
+            ) from None
 
 
 def _failure(link: Link, switch: Switch, result: dict[str, Any]) -> NodeError:
@@ -181,11 +192,13 @@ def _failure(link: Link, switch: Switch, result: dict[str, Any]) -> NodeError:
     names = ", ".join(unit["unit"] for unit in failed) or "the switch"
     back = f"back on generation {switch.base}" if switch.base else "as it was before"
     state = result["state"]
-    message = f"{names} did not become healthy; the node is {back}"
+    message, hint = f"{names} did not become healthy; the node is {back}", ""
+    if state == "unconfirmed" or result["error"]:
+        hint = "nothing is lost: `skerry apply` again"
     if state == "unconfirmed":
         message = f"generation {switch.number} was not confirmed in time; the node is {back}"
     elif result["error"]:
         message = f"{result['error']}; the node is {back}"
     if result["undo_failed"]:
         message += f", but not all of it: {result['undo_failed']}"
-    return ActivationFailed(link.node, message, detail="\n".join(lines))
+    return ActivationFailed(link.node, message, hint=hint, detail="\n".join(lines))

@@ -10,12 +10,18 @@ from skerry.edge.exchange import DEADLINE, WITHIN_LEAST, OnEvent, Outgoing, exch
 from skerry.edge.ssh import Link
 from skerry.edge.stop import Stopping
 from skerry.edge.turn import Turn
+from skerry.errors import NodeUnreachable
 from skerry.model.secret_value import SecretValue
 from skerry.plan.plan import NodePlan
 from skerry.plan.steps import SendImage, SendSecret
 
 # Bytes in a second.
 SLOWEST = 4096
+
+_LOST = (
+    "nothing was switched there; `skerry apply` again once it answers: what has arrived whole is "
+    "not sent again"
+)
 
 
 def push_node(
@@ -52,15 +58,19 @@ def push_node(
     }
     if stop is not None:
         streams = tuple(_until(stop, stream) for stream in streams)
-    exchange(
-        link,
-        "push",
-        args,
-        streams=streams,
-        deadline=deadline,
-        within=_longest(images, streams, deadline),
-        on_event=on_event,
-    )
+    try:
+        exchange(
+            link,
+            "push",
+            args,
+            streams=streams,
+            deadline=deadline,
+            within=_longest(images, streams, deadline),
+            on_event=on_event,
+        )
+    except NodeUnreachable as error:
+        error.hint = error.hint or _LOST
+        raise
     return sum(max(stream.size, 0) for stream in streams)
 
 
