@@ -137,6 +137,7 @@ ON_OUR_SIDE: tuple[Written, ...] = (
     Written("cloud/known_hosts", "644", "pinned host keys"),
     Written("cloud/secrets.yaml", "644", "values, encrypted with age", umask=True),
     Written("cloud/.skerry", "700", "a cache"),
+    Written("cloud/.skerry/.gitignore", "644", "git leaves it alone", umask=True),
     Written("cloud/.skerry/images.json", "644", "what Podman said of images", umask=True),
     Written("cloud/.skerry/asked.json", "600", "what the nodes are asked first, sealed"),
     Written("cloud/.skerry/checked.json", "600", "what `check` found, sealed"),
