@@ -72,18 +72,6 @@ FAULTS: dict[str, str] = {name: text for group in GROUPS.values() for name, text
 NOT_YET: frozenset[str] = frozenset(
     {
         # Connection and operator.
-        "partition-before",
-        "partition-during-roll",
-        "frozen-before",
-        "frozen-during",
-        "frozen-while-looking",
-        "ssh-master-hangs",
-        "ssh-master-dead",
-        "host-key-changed",
-        "key-refused",
-        "sudo-password",
-        "python-missing",
-        "python-too-old",
         "operator-dies",
         "two-operators",
         "operator-disk-full",

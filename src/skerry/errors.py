@@ -116,6 +116,12 @@ class CommandMissing(SkerryError):
     id = "command-missing"
 
 
+class SshConfigInvalid(SkerryError):
+    """The system's ssh does not take its configuration: no node can be reached."""
+
+    id = "ssh-config"
+
+
 class ImageFailed(SkerryError):
     """An image cannot be built or read on the operator's machine."""
 

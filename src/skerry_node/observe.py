@@ -67,6 +67,7 @@ def run_observe(
         },
         "images": whole_images(host, finish_listing(host, listing)),
         "secrets": finish_secret_listing(host, secrets),
+        "latest": _latest_moment(store),
         "lock": None if is_left else show_lock(host),
         "left": is_left,
         "unfinished": unfinished_switch(host, is_left=is_left),
@@ -109,6 +110,12 @@ def look_at_files(
         }
         differing[path] = entry
     return differing
+
+
+def _latest_moment(store: Store) -> float:
+    """When the newest generation was made, by the clock of who made it; 0 without any."""
+    numbers = store.numbers()
+    return float(store.record(max(numbers)).get("when", 0.0)) if numbers else 0.0
 
 
 def try_text(content: Optional[bytes]) -> Optional[str]:

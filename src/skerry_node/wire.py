@@ -228,9 +228,10 @@ class Observed(TypedDict):
     `next_number` is the number that a new generation gets. `on_disk` has the paths of the
     current or the desired manifest whose file differs from the one or the other. `missing` are
     digests of the desired manifest that the node has no blob of. `images` are the ids of all
-    images in Podman's store, `secrets` the names of Skerry's secrets there. `unfinished` is the
-    number of a generation whose switch was interrupted, if any. `left` says that a run that the
-    request names as over left its lock there.
+    images in Podman's store, `secrets` the names of Skerry's secrets there. `latest` is the
+    `when` of the newest generation, whatever became of it (0 if there is none): that of the next
+    one shall be later. `unfinished` is the number of a generation whose switch was interrupted,
+    if any. `left` says that a run that the request names as over left its lock there.
     """
 
     facts: Dict[str, Any]
@@ -242,6 +243,7 @@ class Observed(TypedDict):
     units: Dict[str, UnitState]
     images: List[str]
     secrets: List[str]
+    latest: float
     lock: Optional[LockEntry]
     left: bool
     unfinished: Optional[int]

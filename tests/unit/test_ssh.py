@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from skerry.edge.exchange import exchange
 from skerry.edge.run import Command
 from skerry.edge.ssh import Link, control_path, pinned_fingerprints, raise_for_ssh, ssh_command
-from skerry.errors import AccessRefused, HostKeyMismatch, NodeUnreachable, UsageError
+from skerry.errors import (
+    AccessRefused,
+    HostKeyMismatch,
+    NodeUnreachable,
+    SshConfigInvalid,
+    UsageError,
+)
 
 KEY = b"a host key"
 
@@ -218,3 +225,59 @@ def test_a_folder_for_sockets_that_somebody_else_made_is_refused(
     with pytest.raises(UsageError, match="for the sockets of ssh"):
         control_path(link(tmp_path))
     assert list((tmp_path / "theirs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "/x/config: line 2: Bad configuration option: hostnaem\n"
+        "/x/config: terminating, 1 bad configuration options\n",
+        "Bad owner or permissions on /root/.ssh/config\n",
+        "Can't open user config file /x/config: No such file or directory\n",
+    ],
+)
+def test_a_wrong_configuration_is_no_nodes_fault(tmp_path: Path, words: str) -> None:
+    with pytest.raises(SshConfigInvalid) as caught:
+        raise_for_ssh(link(tmp_path, ssh_config="/x/config"), 255, words.encode())
+    assert words.splitlines()[0] in caught.value.detail
+    assert "mend /x/config" in caught.value.hint
+
+
+FAKE_SSH = """\
+#!/bin/sh
+case "$*" in *"-O exit"*) exit 0;; esac
+echo asked >> {log}
+if [ -e {socket} ]; then
+    echo 'mux_client_request_session: read from master failed: Broken pipe' >&2
+    exit 255
+fi
+cat >/dev/null
+{answer}
+"""
+
+
+@pytest.mark.parametrize(
+    ("op", "answer", "asked"),
+    [
+        ("ping", """echo '{"event": "result", "result": {"time": 1.0}}'""", 2),
+        ("ping", "exit 255", 2),
+        ("activate", "exit 255", 1),
+    ],
+    ids=["the node is well", "the node is gone", "not to be repeated"],
+)
+def test_a_dead_connection_is_not_a_dead_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str, answer: str, asked: int
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    socket, log = Path(control_path(link(tmp_path))), tmp_path / "log"
+    socket.touch()
+    fake = tmp_path / "ssh"
+    fake.write_text(FAKE_SSH.format(socket=socket, log=log, answer=answer))
+    fake.chmod(0o755)
+    if answer.startswith("echo"):
+        assert exchange(link(tmp_path), op) == {"time": 1.0}
+    else:
+        with pytest.raises(NodeUnreachable):
+            exchange(link(tmp_path), op)
+    assert len(log.read_text().splitlines()) == asked

@@ -91,6 +91,7 @@ def observed(**different: Any) -> wire.Observed:
         "units": {},
         "images": [],
         "lock": None,
+        "latest": 0.0,
         "unfinished": None,
     }
     return cast(wire.Observed, {**bare, **different})

@@ -20,7 +20,7 @@ from skerry.bootstrap.host_keys import (
     write_pins,
 )
 from skerry.bootstrap.platforms import LOW_MEMORY, PODMAN_MINIMUM, Platform
-from skerry.bootstrap.probe import Host, choose_platform, probe_host
+from skerry.bootstrap.probe import Host, choose_platform, probe_host, raise_unless_root
 from skerry.bootstrap.report import Report, Step, step_of
 from skerry.edge import program
 from skerry.edge.exchange import Event, exchange
@@ -160,6 +160,10 @@ def _first_contact(request: Request) -> Iterator[tuple[Link, Host, bool]]:
             for link in doors:
                 try:
                     host = probe_host(link)
+                    if link is not doors[-1]:
+                        # A deploy user that sudo lets in no longer is no door either.
+                        has_password = link.password is not None
+                        raise_unless_root(request.node, host, has_password=has_password)
                     break
                 except AccessRefused:
                     if link is doors[-1]:

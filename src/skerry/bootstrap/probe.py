@@ -44,7 +44,10 @@ for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.
   v=$($p -I -S -c 'import sys, json, shutil, subprocess, hashlib, bz2
 print("%d.%d" % sys.version_info[:2])' 2>/dev/null) && echo "python=$p $v"
 done
-echo "podman=$(podman --version 2>/dev/null | sed 's/^podman version //')"
+# Without a folder of its own a Podman that is not root's makes one in /tmp, and leaves it there.
+run=$(mktemp -d)
+echo "podman=$(XDG_RUNTIME_DIR=$run podman --version 2>/dev/null | sed 's/^podman version //')"
+rm -rf "$run"
 echo 'skerry-probe end'
 """
 

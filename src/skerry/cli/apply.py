@@ -53,6 +53,7 @@ def apply(
     from skerry.cli.desired import desired_manifests
     from skerry.cli.flow import (
         Phases,
+        latest_moments,
         mend_interrupted,
         observe_cloud,
         plan_cloud,
@@ -66,7 +67,7 @@ def apply(
     from skerry.cli.waiting import show_plan_so_far
     from skerry.edge.leases import Leases
     from skerry.edge.stop import AGAIN, Stopping, interrupted_with
-    from skerry.edge.turn import begin_turn
+    from skerry.edge.turn import begin_turn, follow
     from skerry.errors import NodeError
     from skerry.load.lockfile import write_lock
     from skerry.plan.roll import limit_roll
@@ -88,6 +89,7 @@ def apply(
     mending = "a node brings an earlier change to an end, and goes on with that by itself"
     with interrupted_with(mending), phases.phase("observe"):
         mended = mend_interrupted(opened, turn, observed, timeout=timeout)
+    turn = follow(turn, latest_moments(observed))
     with interrupted_with("nothing was changed"), phases.phase("plan"):
         planned = plan_cloud(opened, observed)
         if canary is not None:
@@ -123,8 +125,9 @@ def apply(
         roll_and_report(opened, turn, switches, report, leases, stop, timeout=timeout)
         if stop.is_wanted:
             report.interrupted = stop.interrupted("")
-    write_lock(opened.folder, opened.lock)
+    # Said first: what is done is done, whether or not it can be noted here.
     status = report.finish()
+    write_lock(opened.folder, opened.lock)
     keep_questions(settings, opened, names)
     return status
 

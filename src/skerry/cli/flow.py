@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import msgspec
 
 from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
@@ -17,6 +19,7 @@ from skerry.edge.leases import Leases
 from skerry.edge.stop import Stopping
 from skerry.edge.turn import Turn, past_tokens
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
+from skerry.observe.clock import clock_notes
 from skerry.observe.node import known_digest, observe_args, observe_node
 from skerry.plan.plan import NodePlan, Plan, plan_node
 from skerry.plan.steps import ReloadSystemd, SendImage
@@ -117,6 +120,12 @@ def question_to(opened: OpenCloud, name: str) -> tuple[tuple[str, ...], bytes]:
     return words, request_line("observe", args)
 
 
+def latest_moments(observed: Mapping[str, wire.Observed | NodeError]) -> list[float]:
+    """When the newest generation of each node was made, by the clock of who made it."""
+    seen = [answer for answer in observed.values() if not isinstance(answer, NodeError)]
+    return [answer.get("latest", 0.0) for answer in seen]
+
+
 def refuse_locked(observed: Mapping[str, wire.Observed | NodeError]) -> None:
     """Raises `NodeLocked` where another operator is at work: what was seen is half of a change."""
     for name, answer in observed.items():
@@ -190,7 +199,8 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
         else:
             tree = opened.trees[name]
             texts = known_texts(tree, desired[name])
-            plans[name] = plan_node(desired[name], answer, images, texts.get, tree.needs.values())
+            planned = plan_node(desired[name], answer, images, texts.get, tree.needs.values())
+            plans[name] = with_notes(planned, clock_notes(answer["facts"], time.time()))
     from skerry.cli.leaving import add_moves
 
     plan = Plan(cloud=opened.cloud.name, nodes=plans, unreachable=unreachable)
@@ -199,6 +209,11 @@ def plan_cloud(opened: OpenCloud, observed: Mapping[str, wire.Observed | NodeErr
 
     cramped = find_cramped(opened.cloud, opened.lock, opened.placements) if plan.changed else {}
     return order_plan(opened, plan, desired, observed, cramped)
+
+
+def with_notes(plan: NodePlan, notes: Sequence[str]) -> NodePlan:
+    """The node's plan with more that is worth knowing."""
+    return msgspec.structs.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
 
 
 def order_plan(

@@ -13,7 +13,7 @@ from skerry.edge.turn import Turn, try_unlock
 from skerry.errors import NodeError, NodeLocked
 
 Answers = dict[str, int | NodeError]
-RUN_OUT = f"run out by themselves within {LEASE:g} s (`skerry node unlock` takes them away)"
+RUN_OUT = f"are taken over by the next run here, and run out for others within {LEASE:g} s"
 # How long who holds the first of the nodes waits for another operator to give way, in seconds.
 _GIVES_WAY_WITHIN = 5.0
 _FIRST_PAUSE = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from threading import Lock
 
 from skerry.render.text import Palette, one_line, wants_colour
@@ -22,7 +23,8 @@ class Progress:
         if self.is_quiet or not words:
             return
         name = self.palette.paint(node.ljust(self.width), "bold")
-        with self._lock:
+        with self._lock, suppress(OSError):
+            # A terminal that is gone is no reason to break off what it was to show.
             print(
                 f"  {name}  {self.palette.paint(one_line(words), *styles)}",
                 file=sys.stderr,

@@ -37,7 +37,7 @@ def rollback(
     makes the nodes as the folder says again.
     """
     from skerry.cli.cloud import open_cloud, operator_name
-    from skerry.cli.flow import Phases, refuse_locked, switch_to
+    from skerry.cli.flow import Phases, latest_moments, refuse_locked, switch_to
     from skerry.cli.report import Report
     from skerry.cli.rolling import roll_and_report
     from skerry.cli.rolling_back import (
@@ -49,7 +49,7 @@ def rollback(
     )
     from skerry.edge.leases import Leases
     from skerry.edge.stop import AGAIN, Stopping
-    from skerry.edge.turn import begin_turn
+    from skerry.edge.turn import begin_turn, follow
 
     phases = Phases(settings.start)
     with phases.phase("load"):
@@ -76,6 +76,8 @@ def rollback(
     turn = begin_turn(
         cloud=opened.cloud.name, who=operator_name(), message=words, cache=opened.cache
     )
+    seen = {name: found.observed for name, found in older.items() if isinstance(found, Older)}
+    turn = follow(turn, latest_moments(seen))
     giving_back = f"giving back what is locked; {AGAIN}"
     with Stopping(giving_back) as stop, Leases(turn, opened.link) as leases:
         with phases.phase("lock"):

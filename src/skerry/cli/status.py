@@ -61,6 +61,7 @@ def status(
     )
     from skerry.cli.waiting import on_late, say_waiting
     from skerry.edge.fan_out import fan_out
+    from skerry.observe.clock import clock_notes
     from skerry.observe.filters import select_workloads
     from skerry.observe.node import observe_node
     from skerry.observe.status import status_of_nodes
@@ -112,6 +113,8 @@ def status(
     rows = rows_of(answers)
     observed, unreachable = split_answers(answers)
     notes = render.notes_of(observed, invalid)
+    for name, answer in observed.items():
+        notes += [f"{name}: {words}" for words in clock_notes(answer["facts"], time.time())]
     if settings.json:
         print(render.render_status_json(rows, unreachable, notes))
         return exit_code(unreachable)

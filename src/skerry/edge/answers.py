@@ -39,14 +39,14 @@ ENTRIES_LIMIT = 100_000
 NUMBER_LIMIT = 2**53
 # The last second of the year 9999, after which no calendar counts.
 MOMENT_LIMIT = 253402300799
-_MOMENTS = frozenset({"time", "when", "since", "expires", "begun", "ended", "next"})
+_MOMENTS = frozenset({"time", "when", "latest", "since", "expires", "begun", "ended", "next"})
 # What may be missing: manifests stay on a node that older versions of Skerry wrote, and whoever
 # reads these asks whether they are there. And what a request has to ask for.
 _LATER = {
     "Manifest": ("secrets",),
     "UnitEntry": ("secrets", "role", "claims", "completed", "records", "ready", "reloads"),
     "Generation": ("rollback_of",),
-    "Observed": ("left",),
+    "Observed": ("latest", "left"),
 }
 _HINT = "the node is broken or hostile: look at it before you trust what it says"
 

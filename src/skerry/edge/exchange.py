@@ -16,8 +16,10 @@ from skerry.edge.run import Command
 from skerry.edge.ssh import (
     Link,
     close_connection,
+    has_connection,
     is_turned_away,
     raise_for_ssh,
+    root_of,
     run_remote,
     ssh_command,
     start_ssh,
@@ -39,6 +41,12 @@ DEADLINE = 30.0
 WITHIN_LEAST = 120.0
 # How often a connection is begun that the host turns away for having too many at the moment.
 _TRIES = 4
+
+# What may be asked again where nobody knows whether it was heard.
+_REPEATABLE = {
+    "facts", "generation", "history", "inspect", "lock", "observe", "ping", "push", "renew",
+    "unlock",
+}  # fmt: skip
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -92,6 +100,7 @@ def exchange(
     command = exchange_command(link, known) if door is None else ssh_command(link, door.remote)
     request = (door.prologue if door is not None else b"") + request_line(op, args, streams)
     has_installed, tries = False, 1
+    started, stood = time.monotonic(), has_connection(link)
     while True:
         with STARTS.enter() as place:
             early = begun.try_take(command.argv, request) if begun is not None else None
@@ -126,7 +135,19 @@ def exchange(
             time.sleep(random.uniform(0.5, 1.0) * tries)
             tries += 1
             continue
-        raise_for_ssh(link, status, words)
+        try:
+            raise_for_ssh(link, status, words)
+        except NodeUnreachable:
+            left = deadline - (time.monotonic() - started)
+            if not stood or op not in _REPEATABLE or answer.has_heard or left < 1 or door:
+                raise
+            # The connection that stood was dead (this machine slept): the node may be well.
+            close_connection(link)
+            again = msgspec.structs.replace(
+                link, connect_timeout=min(link.connect_timeout, int(left))
+            )
+            command, stood = exchange_command(again, known), False
+            continue
         raise _explained(link, op, status, words)
 
 
@@ -165,6 +186,11 @@ class _Answer:
         self._lines = Lines(wire.LINE_LIMIT)
         self._size = 0
         self.last: Event | None = None
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the node said anything."""
+        return self._size > 0
 
     def hear(self, chunk: bytes) -> bool:
         """Takes in what came; whether an event was whole with it. Raises `NodeAnswerInvalid`."""
@@ -235,7 +261,7 @@ def _install(link: Link) -> None:
 
 def _explained(link: Link, op: str, status: int, stderr: bytes) -> NodeError:
     words = stderr.decode(errors="replace").strip()
-    bootstrap = f"`skerry node add {link.node} {link.target}` makes a host into a node"
+    bootstrap = f"`skerry node add {link.node} {root_of(link)}` makes a host into a node"
     if status == wire.PYTHON_MISSING:
         return NodeProgramFailed(link.node, "there is no python3 on the node", hint=bootstrap)
     if status == wire.PYTHON_TOO_OLD:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,8 @@ from skerry.errors import (
     NodeAnswerInvalid,
     NodeError,
     NodeUnreachable,
+    SkerryError,
+    SshConfigInvalid,
 )
 
 CONNECT_TIMEOUT = 10
@@ -49,6 +53,11 @@ case $1 in
 *) exit 1 ;;
 esac
 """
+_CONFIG_FAULT = re.compile(
+    r": terminating, \d+ bad configuration|^Bad owner or permissions on |"
+    r"^Can't open user config file ",
+    re.MULTILINE,
+)
 # What a command on a node may print, in bytes.
 OUTPUT_LIMIT = 4 << 20
 
@@ -206,9 +215,9 @@ def stop_ssh(process: Process) -> None:
 
 def close_connection(link: Link) -> None:
     """Ends the standing connection, if there is one: a dead one would make the next one wait."""
-    path = control_path(link)
-    if not Path(path).exists():
+    if not has_connection(link):
         return
+    path = control_path(link)
     words = ("ssh", "-o", f"ControlPath={path}", "-O", "exit", "--", link.target)
     try:
         process = start(Command(words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -216,11 +225,26 @@ def close_connection(link: Link) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+        _kill_master(path)
     Path(path).unlink(missing_ok=True)
+
+
+def has_connection(link: Link) -> bool:
+    """Whether a connection to the node seems to stand: nobody has asked whether it is alive."""
+    return link.multiplex and Path(control_path(link)).exists()
+
+
+def _kill_master(path: str) -> None:
+    """Ends a multiplexing ssh that hangs: it would hang for ever."""
+    title = rf"^ssh: {re.escape(path)} \[mux\]"
+    with suppress(SkerryError):
+        start(Command(("pkill", "-KILL", "-f", "--", title)), stderr=subprocess.DEVNULL).wait()
 
 
 def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
     """Raises the error that fits when ssh itself failed (status 255); else returns.
+
+    One that concerns all nodes is no `NodeError`: `SshConfigInvalid`.
 
     ssh has one status for all its own failures and tells them apart by words alone (in English,
     whatever the locale), so this is the one place that reads them.
@@ -229,13 +253,20 @@ def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
         return
     words = stderr.decode(errors="replace").replace("\r", "").strip()
     last = words.splitlines()[-1] if words else "the SSH connection ended"
+    if _CONFIG_FAULT.search(words):
+        raise SshConfigInvalid(
+            "ssh does not take its configuration",
+            detail=words[-2000:],
+            hint=f"mend {link.ssh_config or '~/.ssh/config'}; `ssh -G {link.node}` reads it too",
+        )
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in words or "Host key verification failed" in words:
         raise _host_key_error(link, words)
     if "Permission denied" in words or "Too many authentication failures" in words:
         raise AccessRefused(
             link.node,
             f"{link.target} accepts none of your keys",
-            hint="`skerry node add --ask-password` installs your key with the root password",
+            hint=f"`skerry node add {link.node} {root_of(link)} --ask-password` installs your key "
+            "with the root password",
             detail=last,
         )
     raise NodeUnreachable(link.node, last)
@@ -268,9 +299,14 @@ def _host_key_error(link: Link, words: str) -> NodeError:
         f"the host shows the key {', '.join(offered) or 'of another kind'}; "
         f"pinned is {', '.join(pinned)}",
         hint="if the host was reinstalled, `skerry node add "
-        f"{link.node} root@{link.target.rpartition('@')[2]} --replace-host-key` pins the new one; "
+        f"{link.node} {root_of(link)} --replace-host-key` pins the new one; "
         "else somebody may be listening",
     )
+
+
+def root_of(link: Link) -> str:
+    """The node's root, as ssh and `skerry node add` take it."""
+    return f"root@{link.target.rpartition('@')[2]}"
 
 
 def pinned_fingerprints(link: Link) -> list[str]:

@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ NAME = "turns"
 _KEPT = 8
 # The files that this process holds, by folder; the kernel gives them back when it ends.
 _held: dict[Path, int] = {}
+# Seconds between two changes at least.
+_TICK = 0.001
+# How far ahead the time of an earlier change is believed to be, in seconds.
+_AHEAD = 3 * 365 * 86400.0
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +69,19 @@ def begin_turn(*, cloud: str, who: str, message: str, cache: Path | None = None)
     return Turn(
         cloud=cloud, who=who, message=message, when=time.time(), token=token, inherits=inherits
     )
+
+
+def follow(turn: Turn, moments: Iterable[float]) -> Turn:
+    """The turn, with a time that is later than all of these.
+
+    Histories are put in order by the operators' clocks: one that was a year ahead, or is a year
+    behind, must not make an old change the latest one. A moment years ahead is no clock's error
+    but a node's lie, and is left out.
+    """
+    latest = max((one for one in moments if one < turn.when + _AHEAD), default=0.0)
+    if turn.when > latest:
+        return turn
+    return msgspec.structs.replace(turn, when=latest + _TICK)
 
 
 def past_tokens(cache: Path) -> tuple[str, ...]:

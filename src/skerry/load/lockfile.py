@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from skerry.compile.lock import Lock
-from skerry.errors import CloudInvalid, Problem
+from skerry.errors import CloudInvalid, MachineRefuses, Problem
 from skerry.load.files import FileFault, read_limited
 
 NAME = "cloud.lock"
@@ -34,12 +36,28 @@ def read_lock(folder: Path) -> Lock:
 
 
 def write_lock(folder: Path, lock: Lock) -> bool:
-    """Writes the lock if it differs from the file; returns whether it did."""
+    """Writes the lock if it differs from the file; returns whether it did.
+
+    Raises `MachineRefuses`; the old file is whole then.
+    """
     content = msgspec.json.format(msgspec.json.encode(lock, order="sorted"), indent=2) + b"\n"
     path = folder / NAME
     if path.exists() and path.read_bytes() == content:
         return False
     temporary = path.with_name(f".{NAME}.new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            # A machine that dies now has the old file or the new one, and none without content.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise MachineRefuses(
+            f"{path} cannot be written: {error.strerror}",
+            hint="what was done on the nodes is done; mend that, and the next `skerry apply` "
+            "writes it",
+        ) from None
     return True
