@@ -236,7 +236,9 @@ def order_plan(
 
 def blocked_node(name: str, error: NodeError) -> NodePlan:
     """The plan of a node that answered with an error: nothing, and why."""
-    words = "\n".join(part for part in (error.message, error.hint, error.detail) if part)
+    # Where a line begins is ours to say: a message of a node's own is one line.
+    lines = (" ".join(error.message.split("\n")), " ".join(error.hint.split("\n")), error.detail)
+    words = "\n".join(filter(None, lines))
     return NodePlan(node=name, base=0, number=0, blockers=(words,))
 
 
