@@ -6,6 +6,7 @@ come near a command or a file: ConfigMaps as files and variables, probes, hooks.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,10 @@ KEYS = [
 WORDS = [*NASTY, *random_words()]
 # Each word and a zero byte behind it, as in /proc/PID/cmdline.
 PRINT = 'printf "%s\\\\0" "$@" >/out/{0}.new; mv /out/{0}.new /out/{0}'
+
+# The name and the content of each file.
+LIST = """cd /files
+for file in * .[!.]*; do printf '%s\\0' "$file"; cat ./"$file"; printf '\\0'; done"""
 
 
 @pytest.fixture(scope="module")
@@ -96,23 +101,10 @@ def test_what_files_probes_and_hooks_are_given(node: PodNode) -> None:
     assert words_of("probe") == WORDS
     environment = dict(entry.split("=", 1) for entry in words_of("env"))
     assert [environment[f"C{number}"] for number in range(len(values))] == values
-    archive = node.ssh("podman exec skerry-values.0 tar -C /files -chf - .").stdout
-    assert files_of(archive) == {
+    listed = node.ssh(f"podman exec skerry-values.0 sh -c {shlex.quote(LIST)}").stdout.split(b"\0")
+    assert dict(zip(map(bytes.decode, listed[:-1:2]), listed[1::2], strict=True)) == {
         **{name: text.encode() for name, text in files.items()},
         **{name: text.encode() for name, text in keys.items()},
     }
     node.ssh("systemctl stop skerry-values.0.service")
     assert words_of("stopping") == WORDS
-
-
-def files_of(archive: bytes) -> dict[str, bytes]:
-    """The regular files of an archive, by name."""
-    import io
-    import tarfile
-
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {
-            member.name.removeprefix("./"): opened.read()
-            for member in tar
-            if (opened := tar.extractfile(member)) is not None
-        }
