@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import given
 
 from skerry.activate.node import Switch, _failure
 from skerry.bootstrap.report import ResetReport, step_of
+from skerry.cli import rolling_back
 from skerry.cli.flow import lock_words, words_of
 from skerry.cli.rolling_back import choose_previous
 from skerry.compile.lock import Lock, ResolvedImage
@@ -268,22 +270,17 @@ def test_journal_lines(line: bytes) -> None:
     assert all("\0" not in word and len(word) < 1000 for word in words)
 
 
-def test_an_answer_about_another_node_is_never_done_to_it() -> None:
+def test_an_answer_about_another_node_is_never_done_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the name in its manifest a node could have had a rollback act on another one."""
-    found = try_answer(
-        "generation",
-        answers.line(
-            {
-                "event": "result",
-                "result": {
-                    **answers.RESULTS["generation"],
-                    "manifest": {**answers.MANIFEST, "node": "beta"},
-                },
-            }
-        ),
-    )
-    assert found is not None
-    use_generation(found)
+    lying = {**answers.RESULTS["generation"], "manifest": {**answers.MANIFEST, "node": "beta"}}
+    found = try_answer("generation", answers.line({"event": "result", "result": lying}))
+    observed = cast(wire.Observed, answers.RESULTS["observe"])
+    monkeypatch.setattr(rolling_back, "exchange", lambda *args, **kwargs: found)
+    monkeypatch.setattr(rolling_back, "observe_node", lambda *args, **kwargs: observed)
+    opened = cast(Any, SimpleNamespace(link=lambda name, timeout: LINK))
+    older = rolling_back.read_older_generations(opened, ["alpha"], 2, timeout=1)["alpha"]
+    assert isinstance(older, rolling_back.Older)
+    assert older.desired["node"] == "alpha"
 
 
 def test_texts_of_any_length_do_not_take_for_ever() -> None:

@@ -38,7 +38,7 @@ LIES = {
         "silent for 3 s during observe",
     ),
     "a flood of complaints": (
-        "for _ in range(3000): say(b'flood ' * 10000, 2)\nos._exit(9)",
+        "for _ in range(100): say(b'flood ' * 10000, 2)\nos._exit(9)",
         "ended with status 9",
     ),
     "a deep answer": (
