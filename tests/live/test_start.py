@@ -80,7 +80,7 @@ def test_a_folder_that_became_invalid_is_told_as_ever(cloud: LiveCloud, starts: 
     cloud.skerry("plan")
     path = next((cloud.folder / "pods").glob("web.yaml"))
     good = path.read_text()
-    path.write_text(good + "    notAField: true\n")
+    path.write_text(good + "notAField: true\n")
     failed = cloud.skerry("plan", expect=2)
     asked = cloud.folder / ".skerry/asked.json"
     asked.unlink()
