@@ -82,7 +82,6 @@ NOT_YET: frozenset[str] = frozenset(
         "clock-ahead",
         "clock-behind",
         # Every step.
-        "node-killed-at-every-step",
         "operator-killed-at-every-step",
         # The node's own.
         "disk-full-at-every-write",

@@ -83,11 +83,13 @@ def read_manifest() -> dict[str, Any]:
 
 
 def state_files() -> Iterator[str]:
-    """The lock and the journal: they are there while a command is at work."""
+    """The lock, the journal, and what an image is loaded by: there while a command is at work."""
     for name in ("lock", "journal"):
         if os.path.lexists(f"{STATE}/{name}"):
             with open(f"{STATE}/{name}") as file:
                 yield f"{name} {STATE}/{name}: {file.read().strip()}"
+    if os.path.lexists(f"{STATE}/loading"):
+        yield f"temporary folder {STATE}/loading"
 
 
 def temporary_files() -> Iterator[str]:

@@ -8,6 +8,7 @@ at one of them, another one for another place. So whoever adds an effect to the 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -45,6 +46,8 @@ _FIRST = 6
 
 
 _TOLD = re.compile(r"^error: |^  hint: |: unreachable: |the connection was lost")
+# The environment variable that has only some steps be tested.
+CHOICE = "SKERRY_STEPS"
 # A record without a step of each of these would have missed most of an apply.
 _PARTS = {
     "install.main",
@@ -157,7 +160,13 @@ def record_steps(cloud: StepCloud, trace: Trace) -> list[Step]:
     steps = trace.steps()
     seen = {step.place.partition(" > ")[0] for step in steps}
     assert seen >= _PARTS, f"no step of {', '.join(sorted(_PARTS - seen))}"
-    return steps
+    return chosen(steps)
+
+
+def chosen(steps: list[Step]) -> list[Step]:
+    """Those steps that the expression in SKERRY_STEPS matches, for work on one of them."""
+    pattern = os.environ.get(CHOICE, "")
+    return [step for step in steps if re.search(pattern, f"{step.place}  {step.event}")]
 
 
 def run_all(
@@ -221,7 +230,9 @@ def render_row(row: Row) -> str:
 
 def representative(rows: list[Row]) -> list[str]:
     """What a person was told of the fault, once for each part of an apply: the node is `alpha`,
-    and what there is to tell of a good apply is left out."""
+    and what there is to tell of a good apply is left out. Nothing of only some chosen steps."""
+    if CHOICE in os.environ:
+        return []
     found: dict[str, str] = {}
     for row in rows:
         told = [line for line in row.said.splitlines() if _TOLD.search(line)]

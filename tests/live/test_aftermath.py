@@ -15,6 +15,7 @@ GONE = f"podman create -q --name gone --label PODMAN_SYSTEMD_UNIT=gone {BUSYBOX_
 PLANTS = (
     ("echo {} > /var/lib/skerry/lock", "rm /var/lib/skerry/lock", "lock /var/lib/skerry/lock"),
     ("echo {} > /var/lib/skerry/journal", "rm /var/lib/skerry/journal", "journal /var/lib"),
+    ("mkdir /var/lib/skerry/loading", "rmdir /var/lib/skerry/loading", "temporary folder /var"),
     (
         "touch /etc/containers/systemd/.skerry-web.0.container.skerry-new",
         "rm /etc/containers/systemd/.skerry-web.0.container.skerry-new",

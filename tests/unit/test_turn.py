@@ -52,7 +52,7 @@ def test_a_run_that_is_at_work_is_not_inherited_from(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("")
     at_work = os.open(tmp_path / NAME, os.O_RDWR)
     fcntl.flock(at_work, fcntl.LOCK_EX)
-    os.write(at_work, json.dumps({"machine": "x", "tokens": ["t" * 32]}).encode())
+    os.write(at_work, json.dumps({"place": [], "tokens": ["t" * 32]}).encode())
     assert begin(tmp_path).inherits == ()
     assert past_tokens(tmp_path) == ()
     os.close(at_work)
@@ -75,14 +75,25 @@ def test_a_process_that_is_killed_gives_way_at_once(tmp_path: Path) -> None:
     assert past_tokens(tmp_path) == (token,)
 
 
-def test_a_folder_that_is_synchronised_from_another_machine_says_nothing(tmp_path: Path) -> None:
-    noted = {"machine": "not this one", "tokens": ["t" * 32]}
-    (tmp_path / NAME).write_text(json.dumps(noted))
+def test_a_copy_of_the_folder_inherits_nothing(tmp_path: Path) -> None:
+    """It says nothing of whether the run is over: nobody holds the copy."""
+    first = begin(tmp_path / "one")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / NAME).write_bytes((tmp_path / "one" / NAME).read_bytes())
+    assert past_tokens(tmp_path / "two") == ()
+    assert begin(tmp_path / "two").inherits == ()
+    assert past_tokens(tmp_path / "one") == (first.token,)
+
+
+def test_another_machine_inherits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(tmp_path)
+    end_process()
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
     assert past_tokens(tmp_path) == ()
     assert begin(tmp_path).inherits == ()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"tokens": 3}', '{"machine": 1, "tokens": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"tokens": 3}', '{"place": 1, "tokens": 1}'])
 def test_a_damaged_file_is_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME).write_text(content)
     first = begin(tmp_path)

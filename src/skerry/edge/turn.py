@@ -119,7 +119,7 @@ def _note_turn(cache: Path, token: str) -> tuple[str, ...]:
             _held[cache] = descriptor
         tokens = _read_tokens(_held[cache])
         kept = [*tokens, token][-_KEPT:]
-        content = json.dumps({"machine": socket.gethostname(), "tokens": kept}).encode()
+        content = json.dumps({"place": _place(_held[cache]), "tokens": kept}).encode()
         os.pwrite(_held[cache], content, 0)
         os.ftruncate(_held[cache], len(content))
     except OSError:
@@ -127,12 +127,17 @@ def _note_turn(cache: Path, token: str) -> tuple[str, ...]:
     return tokens
 
 
+def _place(descriptor: int) -> list[str | int]:
+    """What tells this very file from every copy of it."""
+    return [socket.gethostname(), os.fstat(descriptor).st_ino]
+
+
 def _read_tokens(descriptor: int) -> tuple[str, ...]:
-    """What the file holds; nothing where another machine wrote it (a folder that is synchronised):
-    whether that one's run is over cannot be seen from here."""
+    """What the file holds; nothing where it was written elsewhere (the folder is a copy, or is
+    synchronised with another machine): whether that run is over cannot be seen from here."""
     try:
         found = json.loads(os.pread(descriptor, 65536, 0))
-        is_ours = found["machine"] == socket.gethostname()
+        is_ours = found["place"] == _place(descriptor)
         return tuple(map(str, found["tokens"]))[-_KEPT:] if is_ours else ()
     except (ValueError, TypeError, KeyError):
         return ()
