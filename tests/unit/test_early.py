@@ -214,7 +214,7 @@ def test_what_is_begun_before_the_request_is_known_is_given_it(starts: Path) -> 
     begun.stop()
 
 
-def test_what_has_ended_meanwhile_is_not_taken(
+def test_what_has_failed_meanwhile_is_not_taken(
     starts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As when the connection is lost: the next exchange makes it again.
@@ -227,3 +227,12 @@ def test_what_has_ended_meanwhile_is_not_taken(
     request = request_line("ping", {"a": 1})
     assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
     assert count(starts) == 2
+
+
+def test_what_has_answered_meanwhile_is_taken(starts: Path) -> None:
+    request = request_line("ping", {"a": 1})
+    begun = begin(request)
+    (waiting,) = begun._waiting.values()
+    os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOWAIT)
+    assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
+    assert count(starts) == 1

@@ -61,11 +61,11 @@ class Early:
             pause = min(pause * 2, 0.05)
         return found
 
-    def has_ended(self) -> bool:
-        """Whether it is over already: its connection was lost, for one."""
+    def has_failed(self) -> bool:
+        """Whether it has ended without an answer: its connection was lost, for one."""
         if self.returncode is None and os.waitid(os.P_PID, self.pid, _LOOK) is not None:
             self.wait()
-        return self.returncode is not None
+        return self.returncode not in (None, 0)
 
     def kill(self) -> None:
         """Ends it, unless it has ended."""
@@ -106,7 +106,7 @@ class Begun:
     def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
         """The running command of these words, if what it was sent is how `request` begins."""
         found = self._waiting.pop(words, None)
-        if found is None or found.has_ended() or not request.startswith(found.sent):
+        if found is None or found.has_failed() or not request.startswith(found.sent):
             self._is_as_asked = False
             if found is not None:
                 found.stop()
