@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bench.distance import bench_distance
 from bench.edit import bench_edit
+from bench.fanout import bench_fanout
 from bench.figures import Figure
 from bench.fleet import bench_fleet
 from bench.node import bench_node
@@ -25,6 +26,7 @@ SECTIONS: Mapping[str, Section] = {
     "edit": bench_edit,
     "lab": bench_lab,
     "fleet": bench_fleet,
+    "fanout": bench_fanout,
     "node": bench_node,
     "pods": bench_pod_cost,
     "smoke": bench_smoke,

@@ -17,11 +17,12 @@ from skerry.edge.run import Command
 from skerry.load.cloud import load_cloud
 from skerry.load.lockfile import write_lock
 from skerry_node import wire
-from tests.loopback_nodes import LoopbackNodes
+from tests.loopback_nodes import DeadPorts, LoopbackNodes
 
 PODS = 10
-KINDS = ("silent", "swallowed", "refused", "other-key", "hung")
-"""The ways of being dead; a node of the last two has a real sshd."""
+DEAD = ("silent", "silent", "silent", "swallowed", "swallowed", "swallowed",
+        "refused", "refused", "other-key", "hung")  # fmt: skip
+"""Ways of being dead; what is ``hung`` or has an ``other-key`` has a real sshd."""
 
 
 class LoopbackCloud:
@@ -42,6 +43,7 @@ class LoopbackCloud:
         self.folder.mkdir(parents=True)
         self.forget_connections()
         self.ports = ports
+        self._identity = nodes.identity
         entries = "".join(
             f"  {name}: {{ssh: root@127.0.0.1, port: {port}, identity-file: {nodes.identity}}}\n"
             for name, port in ports.items()
@@ -85,6 +87,19 @@ class LoopbackCloud:
             cwd=str(self.folder),
         )
 
+    def ssh(self, name: str, remote: str) -> Command:
+        """`ssh` itself, over a connection of its own that stands."""
+        options = [
+            f"UserKnownHostsFile={self.folder}/known_hosts",
+            f"HostKeyAlias={name}",
+            "ControlMaster=auto",
+            f"ControlPath={self._sockets.name}/plain",
+            "ControlPersist=600",
+        ]
+        words = [word for option in options for word in ("-o", option)]
+        words += ["-i", str(self._identity), "-p", str(self.ports[name])]
+        return Command(("ssh", "-F", "none", *words, "root@127.0.0.1", remote))
+
     def run(self, *words: str, expect: int | None = 0) -> Run:
         """Runs `skerry` to its end, measured."""
         return measure(self.command(*words), expect=expect)
@@ -93,3 +108,16 @@ class LoopbackCloud:
         """The next command opens them anew; those that stand end with the nodes."""
         # Not in a folder of the test's: the path of a socket has at most 107 bytes.
         self._sockets = tempfile.TemporaryDirectory(prefix="sk-")
+
+
+def with_dead(folder: Path, nodes: LoopbackNodes, dead: DeadPorts, *, count: int) -> LoopbackCloud:
+    """A cloud of so many nodes, one for each of `DEAD` among them; the last port of all hangs."""
+    ports = nodes.named(count)
+    names = list(ports)[:: count // len(DEAD)]
+    for name, how in zip(names, DEAD, strict=True):
+        if how == "hung":
+            ports[name] = nodes.ports[-1]
+        elif how != "other-key":
+            ports[name] = getattr(dead, how)
+    others = frozenset(name for name, how in zip(names, DEAD, strict=True) if how == "other-key")
+    return LoopbackCloud(folder, nodes, ports, other_keys=others)

@@ -15,10 +15,13 @@ import re
 import shutil
 import signal
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from skerry.edge.run import Command, run, start
+from skerry.lab import Lab
+from skerry.lab.root import PLAIN
 
 PROGRAMS = (
     "/usr/sbin/sshd",
@@ -88,6 +91,10 @@ class LoopbackNodes:
     def identity(self) -> Path:
         """The private key that all nodes accept."""
         return self.root / "keys/operator"
+
+    def named(self, count: int) -> dict[str, int]:
+        """The first so many ports by the names of nodes."""
+        return {f"n-{number:03}": port for number, port in enumerate(self.ports[:count])}
 
     def answer(self, port: int, op: str, event: bytes) -> None:
         """What the stub behind the port says to `op`: the last event, as it goes over the wire."""
@@ -175,6 +182,17 @@ class DeadPorts:
         listener.bind(("127.0.0.1", 0))
         listener.listen(backlog)
         return int(listener.getsockname()[1])
+
+
+@contextmanager
+def debian_root(name: str) -> Iterator[Path]:
+    """A Debian root that has sshd while the block lasts: that of a lab `name` without nodes."""
+    lab = Lab.open(name, say=print)
+    lab.storage.open()
+    try:
+        yield lab.storage.roots(print).ensure(PLAIN)
+    finally:
+        lab.storage.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,32 +3,26 @@ node program behind each. What is alive is not delayed by what is dead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import pytest
-from tests.loopback_cloud import LoopbackCloud
-from tests.loopback_nodes import DeadPorts, LoopbackNodes
+from tests.loopback_cloud import DEAD, LoopbackCloud, with_dead
+from tests.loopback_nodes import DeadPorts, LoopbackNodes, debian_root
 from tests.terminal_watch import watch
-
-from skerry.lab import Lab
-from skerry.lab.root import PLAIN
 
 MANY, FEW = 200, 10
 # Longer than a connection may take (10 s), so that each of the dead is told by its own words.
 TIMEOUT = 12
-DEAD = ("silent", "silent", "silent", "swallowed", "swallowed", "swallowed",
-        "refused", "refused", "other-key", "hung")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def source(new_lab: Callable[..., Lab]) -> Iterator[Path]:
+def source() -> Iterator[Path]:
     """A Debian root with sshd: the lab's."""
-    lab = new_lab("loopback")
-    lab.storage.open()
-    yield lab.storage.roots(print).ensure(PLAIN)
-    lab.storage.close()
+    with debian_root(f"test-{os.getpid()}-loopback") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +37,10 @@ def nodes(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
 
 def cloud_of(folder: Path, nodes: LoopbackNodes, count: int) -> LoopbackCloud:
     """A cloud of the first so many nodes, which has been applied once."""
-    ports = {f"n-{number:03}": port for number, port in enumerate(nodes.ports[:count])}
-    cloud = LoopbackCloud(folder, nodes, ports)
+    cloud = LoopbackCloud(folder, nodes, nodes.named(count))
     run = cloud.run("apply", "--yes")
     assert f"nothing to change on {count} nodes" in run.output, run.output
     return cloud
-
-
-def cloud_with_dead(folder: Path, nodes: LoopbackNodes, dead: DeadPorts) -> LoopbackCloud:
-    """A cloud of all nodes, every twentieth of them dead in some way."""
-    ports = {f"n-{number:03}": port for number, port in enumerate(nodes.ports[:MANY])}
-    names = list(ports)[:: MANY // len(DEAD)]
-    for name, how in zip(names, DEAD, strict=True):
-        if how == "hung":
-            ports[name] = nodes.ports[MANY]
-        elif how != "other-key":
-            ports[name] = getattr(dead, how)
-    others = frozenset(name for name, how in zip(names, DEAD, strict=True) if how == "other-key")
-    return LoopbackCloud(folder, nodes, ports, other_keys=others)
 
 
 def test_two_hundred_nodes_cost_less_than_ten_times_ten(
@@ -91,7 +71,7 @@ def test_the_dead_delay_nobody(tmp_path: Path, nodes: LoopbackNodes) -> None:
     the whole takes no longer than the one time that a dead node is given."""
     well = cloud_of(tmp_path / "well", nodes, MANY)
     with DeadPorts() as dead:
-        sick = cloud_with_dead(tmp_path / "sick", nodes, dead)
+        sick = with_dead(tmp_path / "sick", nodes, dead, count=MANY)
         alive = MANY - len(DEAD)
         # The first one opens the connections.
         sick.run("status", "--timeout", "2", expect=None)
