@@ -177,12 +177,13 @@ def results(draw: st.DrawFn) -> tuple[str, bytes]:
     for _ in range(draw(st.integers(0, 3))):
         if not isinstance(result, dict) or not result:
             break
-        wrong = (
-            damage.one_thing_wrong(result, values)
-            if draw(st.booleans())
-            else damage.hostile_text_in(result)
-        )
-        result = draw(wrong)
+        how = draw(st.sampled_from(["one thing", "texts", "number"]))
+        if how == "one thing":
+            result = draw(damage.one_thing_wrong(result, values))
+        elif how == "texts":
+            result = draw(damage.hostile_text_in(result))
+        else:
+            result = draw(damage.other_number_in(result))
     return op, line({"event": "result", "result": result}, is_ascii=draw(st.booleans()))
 
 

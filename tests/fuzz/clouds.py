@@ -91,7 +91,7 @@ def placed_folders(draw: st.DrawFn) -> Files:
     placement = {
         "pod": "pods/web.yaml",
         "nodes": draw(st.lists(st.sampled_from(["alpha", "be*", "*", "x"]), min_size=1)),
-        "replicas": draw(st.sampled_from([0, 1, 2, 7, 10_000, -1, 10**9, "2"])),
+        "replicas": draw(st.sampled_from([0, 1, 2, 7, 300, 10_001, -1, 10**9, "2"])),
         "spread": draw(st.sampled_from(["vendor", "zone", "name", "disk", "nothing", ""])),
     }
     kept = draw(st.sets(st.sampled_from(sorted(placement)), max_size=3)) | {"pod"}

@@ -73,6 +73,19 @@ def one_thing_wrong(draw: st.DrawFn, document: Any, values: st.SearchStrategy[An
 
 
 @st.composite
+def other_number_in(draw: st.DrawFn, document: Any) -> Any:
+    """The document with a number that nobody can count with, or that is no such number."""
+    paths = [
+        path
+        for path in paths_of(document)
+        if isinstance(at(document, path), int | float) and not isinstance(at(document, path), bool)
+    ]
+    if not paths:
+        return document
+    return replaced(document, draw(st.sampled_from(paths)), draw(hostile.numbers))
+
+
+@st.composite
 def hostile_text_in(draw: st.DrawFn, document: Any) -> Any:
     """The document with a hostile text in place of one or several of its own."""
     for _ in range(draw(st.integers(1, 3))):

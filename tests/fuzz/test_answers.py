@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -270,14 +271,16 @@ def test_journal_lines(line: bytes) -> None:
     assert all("\0" not in word and len(word) < 1000 for word in words)
 
 
-def test_an_answer_about_another_node_is_never_done_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_about_another_node_is_never_done_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By the name in its manifest a node could have had a rollback act on another one."""
     lying = {**answers.RESULTS["generation"], "manifest": {**answers.MANIFEST, "node": "beta"}}
     found = try_answer("generation", answers.line({"event": "result", "result": lying}))
     observed = cast(wire.Observed, answers.RESULTS["observe"])
     monkeypatch.setattr(rolling_back, "exchange", lambda *args, **kwargs: found)
     monkeypatch.setattr(rolling_back, "observe_node", lambda *args, **kwargs: observed)
-    opened = cast(Any, SimpleNamespace(link=lambda name, timeout: LINK))
+    opened = cast(Any, SimpleNamespace(link=lambda name, timeout: LINK, cache=tmp_path))
     older = rolling_back.read_older_generations(opened, ["alpha"], 2, timeout=1)["alpha"]
     assert isinstance(older, rolling_back.Older)
     assert older.desired["node"] == "alpha"

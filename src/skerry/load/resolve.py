@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -84,8 +85,9 @@ def _find_manifest(
         manifests.problems.append(origin.problem(f"pod: {path!r}: {fault}"))
         return None
     file = str(PurePosixPath(path))
-    if file not in manifests.workloads and not (folder / file).is_file():
-        what = "a folder, not a file" if (folder / file).is_dir() else "not there"
+    # Not methods of Path: they raise where a name is too long.
+    if file not in manifests.workloads and not os.path.isfile(folder / file):  # noqa: PTH113
+        what = "a folder, not a file" if os.path.isdir(folder / file) else "not there"  # noqa: PTH112
         near = nearest(file, manifests.workloads)
         manifests.problems.append(
             origin.problem(f"pod: {file} is {what}", hint=f"did you mean {near}?" if near else "")
