@@ -72,7 +72,6 @@ FAULTS: dict[str, str] = {name: text for group in GROUPS.values() for name, text
 NOT_YET: frozenset[str] = frozenset(
     {
         # Connection and operator.
-        "operator-dies",
         "two-operators",
         "operator-disk-full",
         "corrupt-cloud-lock",
@@ -82,7 +81,6 @@ NOT_YET: frozenset[str] = frozenset(
         "clock-ahead",
         "clock-behind",
         # Every step.
-        "operator-killed-at-every-step",
         # The node's own.
         "disk-full-at-every-write",
         "read-only-root",

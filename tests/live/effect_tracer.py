@@ -68,6 +68,9 @@ class Tracer:
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """Takes one audit event."""
+        if event == "os.mkdir" and os.path.isdir(args[0]):
+            # It is only made sure of.
+            return
         if event in EVENTS:
             self.note(event)
         elif event == "open" and isinstance(args[2], int) and args[2] & _WRITING:

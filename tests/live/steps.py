@@ -225,7 +225,8 @@ def render_row(row: Row) -> str:
     """One step and what became of it."""
     states = f"{_shown(row.first):>3} {_shown(row.next):>3}  {row.seconds:5.1f} s"
     first = f"{states}  {row.step}" + ("  WRONG" if row.wrong else "")
-    return "\n".join((first, *(f"{'':18}{line}" for line in row.said.splitlines())))
+    said = [*row.said.splitlines(), *row.wrong.splitlines()]
+    return "\n".join((first, *(f"{'':18}{line}" for line in said)))
 
 
 def representative(rows: list[Row]) -> list[str]:

@@ -74,7 +74,8 @@ def read_stamp() -> Stamp:
 def write_answers(cache: Path, stamp: Stamp, images: Mapping[str, ResolvedImage | None]) -> None:
     """Keeps Podman's answers; `stamp` was read before Podman was asked."""
     kept = Remembered(stamp, dict(sorted(images.items())))
-    temporary = cache / f".{NAME}.{os.getpid()}"
+    # Always the same, so that what a run left that was killed is written over.
+    temporary = cache / f".{NAME}.new"
     try:
         make_cache(cache)
         temporary.write_bytes(msgspec.json.encode(kept))
