@@ -68,12 +68,21 @@ def meant_by_click(arguments: list[str]) -> tuple[str, str, bool, dict[str, obje
     return None
 
 
-@given(st.lists(st.sampled_from(WORDS), max_size=6))
+@given(
+    st.builds(
+        lambda before, verb, after: [*before, verb, *after],
+        st.lists(st.sampled_from(WORDS), max_size=3),
+        st.sampled_from(["check", "plan", "apply"]),
+        st.lists(st.sampled_from(WORDS), max_size=3),
+    )
+)
 @example(["check"])
 @example(["-C", "a", "check", "--json"])
 @example(["--json", "-v", "apply", "-y", "-m", "check"])
 @example(["plan", "-C", "a"])
 @example(["apply", "-m", "--json"])
+@example(["apply", "--canary"])
+@example(["plan", "--yes"])
 @example(["-C", "a", "-C", "b", "check"])
 def test_what_is_plain_means_what_click_means(arguments: list[str]) -> None:
     plain = try_parse_plain(arguments)
