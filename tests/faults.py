@@ -72,14 +72,6 @@ FAULTS: dict[str, str] = {name: text for group in GROUPS.values() for name, text
 NOT_YET: frozenset[str] = frozenset(
     {
         # Connection and operator.
-        "two-operators",
-        "operator-disk-full",
-        "corrupt-cloud-lock",
-        "corrupt-operator-cache",
-        "known-hosts-unreadable",
-        "ssh-config-error",
-        "clock-ahead",
-        "clock-behind",
         # Every step.
         # The node's own.
         "disk-full-at-every-write",

@@ -113,7 +113,9 @@ def test_a_node_that_hangs_while_it_is_asked(breakable: LiveCloud, seen: Seen) -
     cloud.lab.node("beta").freeze()
     for words in (("status",), ("logs", "web"), ("diff",), ("history",), ("node", "ls")):
         begun = monotonic()
-        asked = cloud.skerry(*words, *TIMEOUT, expect=3)
+        asked = cloud.skerry(*words, *TIMEOUT, expect=None)
+        # What differs on the others is told as well, and has a status of its own.
+        assert asked.status in (3, 4), asked.text
         assert monotonic() - begun < 4 + BUSY, words
         lines = [line for line in asked.error_text.splitlines() if "beta" in line]
         assert lines, asked.error_text

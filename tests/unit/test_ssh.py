@@ -240,7 +240,13 @@ def test_a_wrong_configuration_is_no_nodes_fault(tmp_path: Path, words: str) -> 
     with pytest.raises(SshConfigInvalid) as caught:
         raise_for_ssh(link(tmp_path, ssh_config="/x/config"), 255, words.encode())
     assert words.splitlines()[0] in caught.value.detail
-    assert "mend /x/config" in caught.value.hint
+    assert "`ssh -F /x/config -G HOST`" in caught.value.hint
+
+
+def test_pinned_keys_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").mkdir()
+    with pytest.raises(HostKeyMismatch, match="known_hosts cannot be read: Is a directory"):
+        raise_for_ssh(link(tmp_path), 255, b"Host key verification failed.")
 
 
 FAKE_SSH = """\

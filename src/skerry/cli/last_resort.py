@@ -16,8 +16,8 @@ KEPT = 20
 _REFUSALS = frozenset(
     {
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO,
-        errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG,
-        errno.EFBIG, errno.ETXTBSY, errno.ESTALE,
+        errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR,
+        errno.ENAMETOOLONG, errno.EFBIG, errno.ETXTBSY, errno.ESTALE,
     }
 )  # fmt: skip
 

@@ -257,7 +257,8 @@ def raise_for_ssh(link: Link, status: int, stderr: bytes) -> None:
         raise SshConfigInvalid(
             "ssh does not take its configuration",
             detail=words[-2000:],
-            hint=f"mend {link.ssh_config or '~/.ssh/config'}; `ssh -G {link.node}` reads it too",
+            hint=f"mend it: `ssh {f'-F {link.ssh_config} ' if link.ssh_config else ''}-G HOST` "
+            "tells when it is right",
         )
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in words or "Host key verification failed" in words:
         raise _host_key_error(link, words)
@@ -287,7 +288,14 @@ def is_turned_away(status: int, stderr: bytes) -> bool:
 
 def _host_key_error(link: Link, words: str) -> NodeError:
     offered = [line.rstrip(".") for line in words.splitlines() if line.startswith("SHA256:")]
-    pinned = pinned_fingerprints(link)
+    try:
+        pinned = pinned_fingerprints(link)
+    except OSError as error:
+        return HostKeyMismatch(
+            link.node,
+            f"{link.known_hosts} cannot be read: {error.strerror}",
+            hint="take it from git: it pins the keys of the hosts",
+        )
     if not pinned:
         return HostKeyMismatch(
             link.node,
@@ -310,7 +318,10 @@ def root_of(link: Link) -> str:
 
 
 def pinned_fingerprints(link: Link) -> list[str]:
-    """The fingerprints (``SHA256:...``) that are pinned for the node; reads the cloud's file."""
+    """The fingerprints (``SHA256:...``) that are pinned for the node; reads the cloud's file.
+
+    Raises OSError where that is there and cannot be read.
+    """
     import base64
 
     try:
