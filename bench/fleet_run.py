@@ -33,7 +33,7 @@ IMAGE_ID = "0" * 64
 CASES = ("new", "running", "changed", "moved")
 """What the nodes hold: nothing yet; all as it shall be; an older version of every pod; the pods
 of the node that is half of the fleet away. In the last case the first node does not answer."""
-_FACTS = {"podman_version": "5.4.2", "disk_free": 10_000_000_000, "time": 1_700_000_000.0}
+_FACTS = {"podman_version": "5.4.2", "disk_free": 10_000_000_000}
 T = TypeVar("T")
 
 
@@ -127,7 +127,7 @@ def observed(active: wire.Manifest | None, desired: wire.Manifest) -> dict[str, 
     }
     units = active["units"] if active is not None else {}
     return {
-        "facts": _FACTS,
+        "facts": {**_FACTS, "time": time.time()},
         "generation": 0 if active is None else 1,
         "next_number": 1 if active is None else 2,
         "manifest": active,

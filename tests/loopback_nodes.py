@@ -16,7 +16,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from skerry.edge.run import Command, run, start
@@ -107,7 +107,9 @@ class LoopbackNodes:
     def close(self) -> None:
         """Ends all of it, the connections too: whoever has its root in our folder goes."""
         for pid in self._pids():
-            os.kill(pid, signal.SIGKILL)
+            # One that was counted may have ended with another.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for daemon in self.daemons:
             daemon.wait()
         shutil.rmtree(self.root, ignore_errors=True)
