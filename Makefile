@@ -35,7 +35,7 @@ test: system-packages $(STAMP)
 	@SKERRY_FUZZ_CASES=$${SKERRY_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests -n 3 --dist loadfile
 
 test-fast: $(STAMP)
-	@$(BIN)/python -m pytest tests -m "not live" -n 2
+	@$(BIN)/python -m pytest tests -m "not live and not slow" -n 2
 
 bench: system-packages $(BENCH_STAMP)
 	@$(BIN)/python -m bench

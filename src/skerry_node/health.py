@@ -72,6 +72,8 @@ def judge(
     result = properties.get("Result", "")
     if load == "not-found":
         return FAILED, "there is no such unit: its file was not taken (is it valid?)"
+    if load == "masked":
+        return FAILED, "it is masked: `systemctl unmask` it on the node"
     if load not in ("loaded", ""):
         return FAILED, "systemd cannot load it (%s)" % load
     count = number_of(properties, "NRestarts")

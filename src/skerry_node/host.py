@@ -59,7 +59,8 @@ class FileLock:
 
     def __init__(self, path: str) -> None:
         make_folder(os.path.dirname(path))
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # For reading: the disk may have become read-only.
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
 
     def acquire(self) -> FileLock:
         """Waits until the lock is free and takes it."""

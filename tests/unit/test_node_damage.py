@@ -130,6 +130,10 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "link": put_link,
     "gone": remove,
 }
+SOME_OR_ALL = [
+    pytest.param(kind, marks=() if kind in ("empty", "deep values", "folder") else pytest.mark.slow)
+    for kind in KINDS
+]
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +187,7 @@ def mend_by_hand(machine: Machine, said: str) -> bool:
 
 
 @pytest.mark.fault("corrupt-manifest", "corrupt-blob", "corrupt-lock", "corrupt-node-cache")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_OR_ALL)
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_state_is_mended_by_apply_or_says_what_to_do(
     machine: Machine, name: str, kind: str
@@ -224,7 +228,7 @@ INTERRUPTED = (
 
 
 @pytest.mark.fault("corrupt-journal")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_OR_ALL)
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_damaged_state_of_an_interrupted_switch_is_no_dead_end(
     machine: Machine, name: str, kind: str
