@@ -60,7 +60,8 @@ def finish_listing(host: Host, listing: Optional[Listing]) -> List[str]:
         raise NodeFault(
             "podman-failed",
             "Podman cannot list its images",
-            "its storage may be damaged: `podman system check` on the node",
+            "its storage may be damaged: `podman system check --repair --force` on the node mends "
+            "it, and apply sends what is missing then",
             finished.words,
         )
     images = sorted({line.rpartition(":")[2] for line in finished.text.split()})
@@ -218,6 +219,19 @@ def remove_image(host: Host, image_id: str) -> bool:
         ).text.split()
         finished = host.commands.run("podman", "image", "rm", *names)
     return finished.status == 0
+
+
+def check_storage(host: Host) -> List[str]:
+    """What Podman says is damaged in its storage, and what to do; nothing where it cannot tell."""
+    try:
+        finished = host.commands.run("podman", "system", "check", deadline=_LIST_DEADLINE)
+    except NodeFault:
+        return []
+    # Podman before 5.3 knows no such command.
+    if finished.status == 0 or "unrecognized" in finished.words:
+        return []
+    advice = "`podman system check --repair --force` on the node, and apply sends what is missing"
+    return ["Podman's storage is damaged: " + advice, *finished.words.splitlines()[:5]]
 
 
 def inspect_sizes(host: Host, ids: Iterable[str]) -> Dict[str, int]:

@@ -20,6 +20,7 @@ from skerry_node.fault import NodeFault, words_of
 from skerry_node.files import LARGE, Owners, Replacement, identity, look
 from skerry_node.health import wait_for_health
 from skerry_node.host import Host
+from skerry_node.images import check_storage
 from skerry_node.journal import (
     CONFIRMED,
     HEALTHY,
@@ -182,7 +183,7 @@ def _forward(
         if reasons:
             sync_log(host)
             return [
-                {"unit": unit, "reason": why, "log": _log_of(host, unit, after)}
+                {"unit": unit, "reason": why, "log": _log_of(host, unit, after, why)}
                 for unit, why in sorted(reasons.items())
             ]
     stop_units(host, unlisted_units(before, after))
@@ -195,11 +196,14 @@ def _forward(
     return []
 
 
-def _log_of(host: Host, unit: str, tree: Manifest) -> List[str]:
+def _log_of(host: Host, unit: str, tree: Manifest, why: str) -> List[str]:
     """The end of a failed unit's log, or why there is no such unit."""
     if show(host, [unit])[unit].get("LoadState") == "not-found":
         return explain_missing(host, tree["units"][unit]["files"])[-LOG_LINES:]
-    return read_log(host, unit, LOG_LINES)
+    lines = read_log(host, unit, LOG_LINES)
+    # Podman's own: it failed itself, or could not run or find the program.
+    is_podmans = any("exit status 12%d" % number in why for number in (5, 6, 7))
+    return lines + check_storage(host) if is_podmans else lines
 
 
 def _record_large_files(host: Host, store: Store, number: int) -> None:
