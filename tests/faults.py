@@ -61,6 +61,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "unit-fails": "A unit fails at its start.",
         "unit-flaps": "A unit starts, falls over, and starts again.",
         "unit-never-healthy": "A unit runs and never becomes healthy.",
+        "unit-never-stops": "A unit takes long to stop.",
         "probe-takes-its-time": "A probe takes the whole time that it has.",
         "podman-storage-damaged": "Podman's storage on the node is damaged.",
     },
@@ -74,22 +75,12 @@ NOT_YET: frozenset[str] = frozenset(
         # Connection and operator.
         # Every step.
         # The node's own.
-        "disk-full-at-every-write",
-        "read-only-root",
-        "foreign-file",
-        "file-edited",
-        "file-deleted",
-        "file-immutable",
         "corrupt-manifest",
         "corrupt-blob",
         "corrupt-journal",
         "corrupt-lock",
         "corrupt-node-cache",
         # Workloads.
-        "unit-fails",
-        "unit-flaps",
-        "unit-never-healthy",
-        "probe-takes-its-time",
         "podman-storage-damaged",
     }
 )
