@@ -16,7 +16,7 @@ NAMES = ("one", "two", "three")
 PROGRAM = "/var/lib/skerry/program"
 # What stands in the place of the program's entry. The answers are said by the file `lie` beside it.
 LIAR = """
-import os, sys, time
+import os, select, sys
 def say(content, descriptor=1):
     while content:
         content = content[os.write(descriptor, content):]
@@ -34,7 +34,7 @@ LIES = {
         "more than 64 MiB",
     ),
     "a byte in a while": (
-        "while True: say(b'x'); time.sleep(0.2)",
+        "while True: say(b'x'); select.select([], [], [], 0.2)",
         "silent for 3 s during observe",
     ),
     "a flood of complaints": (
