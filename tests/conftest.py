@@ -22,6 +22,9 @@ settings.register_profile(
 )
 settings.load_profile("skerry")
 
+# A run that a shell started in the background has Ctrl-C ignored, and so has all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What is not there without this file: the recordings of what a person sees of a fault."""
