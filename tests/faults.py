@@ -70,19 +70,6 @@ FAULTS: dict[str, str] = {name: text for group in GROUPS.values() for name, text
 
 # Faults that no test shows yet. A test demands that what is shown is taken out of here, and at
 # the end of the work that nothing is left.
-NOT_YET: frozenset[str] = frozenset(
-    {
-        # Connection and operator.
-        # Every step.
-        # The node's own.
-        "corrupt-manifest",
-        "corrupt-blob",
-        "corrupt-journal",
-        "corrupt-lock",
-        "corrupt-node-cache",
-        # Workloads.
-        "podman-storage-damaged",
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 # Faults that cannot be made here, and why not: "impossible here because ...".
 IMPOSSIBLE: dict[str, str] = {}

@@ -40,6 +40,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"(?<=-)[0-9a-f]{8}(?=\.|_|\b)", "<revision>"),
     (r"\b[0-9a-f]{12,128}\b", "<digest>"),
     (r"\b(generation|generations) \d+(?:(?:, | and )\d+)*", r"\1 <n>"),
+    (r"(?<=/generations/)\d+\b", "<n>"),
     (r"\bskerry-activate-\d+", "skerry-activate-<n>"),
     (r"\b(pid|PID|process) \d+", r"\1 <pid>"),
     (r"(?<=\w)\[\d+\](?=:| [A-Z])", "[<pid>]"),

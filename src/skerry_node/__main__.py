@@ -90,9 +90,7 @@ def answer_known(known: str, emit: Callable[[Dict[str, Any]], None]) -> Any:
     """The answer that needs no request; None where one has to be read."""
     if os.geteuid() != 0:
         return None
-    from skerry_node.observe import try_observe_known
-
-    return try_observe_known(known, emit)
+    return import_named("observe", "try_observe_known")(known, emit)
 
 
 def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any:
@@ -111,13 +109,19 @@ def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any
         raise NodeFault("bad-request", "there is no op %r in protocol %s" % (op, protocol))
     if os.geteuid() != 0:
         raise NodeFault("not-root", "the node program does not run as root")
-    module, function = OPS[op]
+    return import_named(*OPS[op])(args, Streams(source, described), emit)
+
+
+def import_named(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module of this program.
+
+    Ends the program where its own files are damaged: the operator sends them again then.
+    """
     try:
-        run = getattr(__import__("skerry_node." + module, fromlist=[function]), function)
+        found = __import__("skerry_node." + module, fromlist=[function])
+        return getattr(found, function)  # type: ignore[no-any-return]
     except Exception:
-        # This program's own files are damaged: the operator sends them again.
         raise SystemExit(PROGRAM_MISSING) from None
-    return run(args, Streams(source, described), emit)
 
 
 def bug() -> Dict[str, Any]:

@@ -110,3 +110,11 @@ def test_pruning_in_words() -> None:
     )
     assert render_pruned_line({}, is_dry=False) == "nothing to remove"
     assert Pruned().is_empty
+
+
+def test_nobody_knows_when_a_damaged_record_was_made() -> None:
+    lost = generation(2, when=0.0, who="", message="", state="failed", changes=[])
+    shown = render_history(
+        merge_histories({"alpha": [lost]}), PLAIN, columns="generation,when,state", has_header=False
+    )
+    assert shown.split() == ["2", "-", "failed"]

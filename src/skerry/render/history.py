@@ -70,7 +70,7 @@ def _cells(row: HistoryRow) -> Row:
     more = f" (+{len(row.changes) - 1})" if len(row.changes) > 1 else ""
     return {
         "generation": _by_node(row.numbers),
-        "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.when)),
+        "when": _shown_time(row.when),
         "who": row.who,
         "state": Cell(_by_node(row.states), (_COLOURS[worst],) if worst else ()),
         "message": Cell(message, ("bold",)),
@@ -92,3 +92,8 @@ def _by_node(values: Mapping[str, int] | Mapping[str, str]) -> str:
 def render_history_line(rows: Sequence[HistoryRow], nodes: int) -> str:
     """The one line at the end."""
     return f"{plural(len(rows), 'change')} on {plural(nodes, 'node')}"
+
+
+def _shown_time(when: float) -> str:
+    """Nothing for a generation whose record on the node is damaged: nobody knows."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when)) if when else ""
