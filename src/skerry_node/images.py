@@ -60,8 +60,9 @@ def finish_listing(host: Host, listing: Optional[Listing]) -> List[str]:
         raise NodeFault(
             "podman-failed",
             "Podman cannot list its images",
-            "its storage may be damaged: `podman system check --repair --force` on the node mends "
-            "it, and apply sends what is missing then",
+            "its storage may be damaged: stop the pods, move the file that it cannot read away "
+            "(its database is /var/lib/containers/storage/db.sql), then `podman system check "
+            "--repair --force` on the node; apply sends what is missing",
             finished.words,
         )
     images = sorted({line.rpartition(":")[2] for line in finished.text.split()})
@@ -230,8 +231,11 @@ def check_storage(host: Host) -> List[str]:
     # Podman before 5.3 knows no such command.
     if finished.status == 0 or "unrecognized" in finished.words:
         return []
-    advice = "`podman system check --repair --force` on the node, and apply sends what is missing"
-    return ["Podman's storage is damaged: " + advice, *finished.words.splitlines()[:5]]
+    advice = "stop the pods, then `podman system check --repair --force` on the node"
+    return [
+        "Podman's storage is damaged: " + advice + "; apply sends what is missing",
+        *finished.words.splitlines()[:5],
+    ]
 
 
 def inspect_sizes(host: Host, ids: Iterable[str]) -> Dict[str, int]:
