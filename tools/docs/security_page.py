@@ -70,6 +70,9 @@ def _wrapped(text: str) -> str:
             lines.append(line)
             continue
         head, sign, links = line.partition("([")
+        if not sign:
+            lines.append(line)
+            continue
         lines += [head.rstrip()] if head.strip() else []
         lines.append(f"  {sign}{links}".rstrip())
     return "\n".join(lines) + "\n"
