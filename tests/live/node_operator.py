@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 from tests.live.lab_harness import wait_until
 from tests.unit.node_machine import actions
 from tests.unit.wire_examples import manifest, unit_entry
@@ -83,11 +85,16 @@ class Operator:
         self.events: list[Event] = []
 
     def ask(self, op: str, *streams: Outgoing, deadline: float = 60, **args: Any) -> dict[str, Any]:
-        """One exchange."""
+        """One exchange. What the operator's side of Skerry leaves undecoded, as it uses none of
+        it, is decoded here."""
         self.events = []
-        return exchange(
+        result = exchange(
             self.link, op, args, streams=streams, deadline=deadline, on_event=self.events.append
         )
+        return {
+            name: json.loads(bytes(value)) if isinstance(value, msgspec.Raw) else value
+            for name, value in result.items()
+        }
 
     def observe(self, tree: Tree | None = None) -> wire.Observed:
         """What is true, beside a tree."""

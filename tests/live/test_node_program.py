@@ -316,7 +316,7 @@ def test_full_disk_is_said_and_nothing_is_half_done(operator: Operator) -> None:
         )
         result = operator.activate(large, [], [])
         assert result["state"] == "failed"
-        assert "No space left" in result["error"]
+        assert "no space left for /srv/skerry/large" in result["error"]
         assert operator.shell("ls -A /srv/skerry").text == "page"
     finally:
         operator.shell("umount /srv/skerry; rm /root/page")
@@ -339,7 +339,7 @@ def test_read_only_file_system_is_said_and_nothing_is_half_done(operator: Operat
         restart = actions("restart", "skerry-a.service")
         result = operator.activate(new, restart, restart)
         assert result["state"] == "failed"
-        assert "Read-only file system" in result["error"]
+        assert "mounted read-only" in result["error"]
     finally:
         operator.shell("umount /srv/skerry")
     raise_if_not_old(operator, number)
