@@ -42,6 +42,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"\b(generation|generations) \d+(?:(?:, | and )\d+)*", r"\1 <n>"),
     (r"(?<=/generations/)\d+\b", "<n>"),
     (r"\bskerry-activate-\d+", "skerry-activate-<n>"),
+    (r"(?<=/loading/)podman\d+", "podman<n>"),
     (r"\b(pid|PID|process) \d+", r"\1 <pid>"),
     (r"(?<=\w)\[\d+\](?=:| [A-Z])", "[<pid>]"),
     # Sent is what is not there yet: that of earlier tests may be.

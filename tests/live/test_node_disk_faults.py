@@ -68,12 +68,13 @@ def test_disk_full_while_an_image_is_sent(node: BrokenNode, seen: Seen) -> None:
     image = "localhost/skerry-busybox-large"
     build_busybox_image(image, variant="for a full disk")
     node.cloud.place("large", httpd("large", image=image, port=8083), "nodes: [alpha]")
-    node.shell("mount -t tmpfs -o size=64k none /var/tmp")
+    loading = "/var/lib/skerry/loading"
+    node.shell(f"mkdir -p {loading} && mount -t tmpfs -o size=64k none {loading}")
     try:
         seen(**node.fail(says="no space left"))
-        assert "large" not in node.shell("podman image ls; ls /var/tmp")
+        assert "large" not in node.shell(f"podman image ls; ls -A {loading}")
     finally:
-        node.shell("umount /var/tmp")
+        node.shell(f"umount {loading}; rmdir {loading}")
     assert node.cloud.skerry("apply", "--yes").status == 0
     node.mend(restarted=())
 

@@ -59,6 +59,11 @@ class Drill:
         """The node goes: a lab's vanishes, a real one is powered off at once."""
         for watch in self.watches.values():
             watch.forget(self.name, self._host(self.name))
+        # A look at it that is under way would hang until its time is over, and whatever comes up
+        # elsewhere meanwhile would seem never to have been away.
+        from skerry.edge.ssh import close_connection
+
+        close_connection(self.before.link(self.name, timeout=self.timeout))
         if self.lab is not None:
             self.killed = time.monotonic()
             self.lab.node(self.name).kill()

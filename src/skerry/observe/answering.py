@@ -99,7 +99,8 @@ class Watch:
     def _answers(self) -> bool:
         if self._has_doors:
             return any(answers_at(door, self._open_socket) for door in self._doors)
-        return any(_are_up(units) for units in self._units)
+        # The node that is lost may be forgotten while another of them is looked at.
+        return any(units in self._units and _are_up(units) for units in list(self._units))
 
 
 def answers_at(door: Door, open_socket: OpenSocket) -> bool:
