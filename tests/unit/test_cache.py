@@ -363,13 +363,18 @@ def test_it_is_bounded(folder: Path) -> None:
     glance = Glance(str(folder))
     glance.keep_questions(inputs.Inputs(), [(("ssh", "alpha"), b"x" * sealed.LIMIT)])
     assert not (folder / ".skerry" / ASKED).exists()
-    left = folder / ".skerry" / f".{CHECKED}.0123456789ab.new"
-    left.write_bytes(b"a writer that was killed")
-    os.utime(left, (0, 0))
+    with subprocess.Popen(("true",)) as dead:
+        dead.wait()
+    lefts = {
+        who: folder / ".skerry" / f".{CHECKED}.{pid}.0123456789ab.new"
+        for who, pid in (("killed", dead.pid), ("long ago", 1), ("at work", os.getppid()))
+    }
+    for left in lefts.values():
+        left.write_bytes(b"a writer's")
+    os.utime(lefts["long ago"], (0, 0))
     edit(folder / "pods/w.yaml")
     check(folder)
-    assert not left.exists()
-    assert names_in(folder / ".skerry") == [".gitignore", CHECKED]
+    assert names_in(folder / ".skerry") == sorted([lefts["at work"].name, ".gitignore", CHECKED])
 
 
 def test_no_secret_is_in_it(folder: Path) -> None:

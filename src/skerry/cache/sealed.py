@@ -29,7 +29,8 @@ LIMIT = 4 * 1024 * 1024
 
 _KEY_BYTES = 32
 _SEAL_DIGITS = 32
-# What a writer that was killed left is removed once it is so old, in seconds.
+# What is left of a writer whose number another process has by now is removed once it is so old,
+# in seconds.
 _STALE = 600
 
 
@@ -124,7 +125,7 @@ def _seal_of(body: bytes, key: bytes) -> bytes:
 def _replace(path: str, content: bytes) -> bool:
     folder, name = os.path.split(path)
     # A name of its own for each writer: two at once never write into each other's file.
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.new")
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(6).hex()}.new")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with open(os.open(temporary, flags, 0o600), "wb") as file:
@@ -145,10 +146,26 @@ def _prune(folder: str, name: str) -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_ours = entry.name.startswith(f".{name}.") and entry.name.endswith(".new")
-                if is_ours and entry.stat().st_mtime < time.time() - _STALE:
+                if not is_ours:
+                    continue
+                pid = entry.name[len(name) + 2 :].partition(".")[0]
+                is_stale = entry.stat().st_mtime < time.time() - _STALE
+                if is_stale or (pid.isdigit() and not _is_running(int(pid))):
                     _remove(entry.path)
     except OSError:
         pass
+
+
+def _is_running(pid: int) -> bool:
+    """Whether there is a process of this number; of another machine's nobody can know: its record
+    is then made again."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove(path: str) -> None:
