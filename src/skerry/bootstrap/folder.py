@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from skerry.errors import UsageError
+from skerry.load.files import write_whole
 
 
 @contextmanager
@@ -37,18 +37,9 @@ def write_text(path: Path, text: str) -> None:
 
     Raises UsageError where the folder cannot be written.
     """
-    target = path.resolve()
-    temporary = ""
     try:
+        target = path.resolve()
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(target)
+        write_whole(target, text.encode(), mode=mode)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None

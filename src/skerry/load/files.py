@@ -1,9 +1,10 @@
-"""Files of the cloud folder as bytes: whatever lies there, reading it ends, and soon."""
+"""Files of the cloud folder as bytes: reading one ends, and soon; writing one is whole or not."""
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -46,3 +47,24 @@ def read_limited(path: Path) -> bytes:
     if not left:
         raise FileFault(f"is larger than {MAX_FILE_BYTES >> 20} MiB: not read")
     return b"".join(parts)
+
+
+def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Replaces the file by rename, with that mode or the one that the umask gives.
+
+    Raises OSError; the old file is whole then, and alone.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            # A machine that dies now has the old file or the new one, and none without content.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

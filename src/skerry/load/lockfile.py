@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from skerry.compile.lock import Lock
 from skerry.errors import CloudInvalid, MachineRefuses, Problem
-from skerry.load.files import FileFault, read_limited
+from skerry.load.files import FileFault, read_limited, write_whole
 
 NAME = "cloud.lock"
 _HINT = "take the file's last good version from git, or delete it: it is made again"
@@ -44,17 +42,9 @@ def write_lock(folder: Path, lock: Lock) -> bool:
     path = folder / NAME
     if path.exists() and path.read_bytes() == content:
         return False
-    temporary = path.with_name(f".{NAME}.new")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            # A machine that dies now has the old file or the new one, and none without content.
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise MachineRefuses(
             f"{path} cannot be written: {error.strerror}",
             hint="what was done on the nodes is done; mend that, and the next `skerry apply` "

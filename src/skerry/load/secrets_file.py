@@ -9,6 +9,7 @@ from pathlib import Path
 from skerry.errors import CloudInvalid, Problem, UsageError
 from skerry.load.decode import decode
 from skerry.load.document import parse_documents, read_text
+from skerry.load.files import write_whole
 from skerry.load.layout import Part, parse_layout, render_value
 from skerry.load.reading import Reading
 from skerry.model.secrets_file import SecretEntry, SecretsFile
@@ -135,11 +136,8 @@ def change_entry(text: str, name: str, entry: SecretEntry | None) -> str:
 
 
 def write_secrets_file(folder: Path, text: str) -> None:
-    """Replaces the file by rename."""
-    path = folder / NAME
-    temporary = path.with_name(f".{NAME}.new")
-    temporary.write_text(text)
-    temporary.replace(path)
+    """Replaces the file, as `write_whole` does."""
+    write_whole(folder / NAME, text.encode())
 
 
 def _replace_all(text: str, part: tuple[Part, Part] | None, wanted: dict[str, SecretEntry]) -> str:
