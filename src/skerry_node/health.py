@@ -145,13 +145,14 @@ def wait_for_health(
 ) -> Dict[str, str]:
     """Waits until every unit is healthy or failed; the failed ones with their reasons.
 
-    One failed unit ends the wait for the others: the node goes back in any case. Without
-    `notices_failures` it goes on until each has a verdict. `jobs` is a program that ends when
-    systemd has done what it was told: that is looked at without delay.
+    One failed unit ends the wait for the others: the node goes back in any case. They are looked
+    at once more, so that what one fell for is named beside it. Without `notices_failures` it goes
+    on until each has a verdict. `jobs` is a program that ends when systemd has done what it was
+    told: that is looked at without delay.
     """
     waiting = dict(acted)
     failed: Dict[str, str] = {}
-    pause, said = _FIRST_PAUSE, time.monotonic()
+    pause, said, is_over = _FIRST_PAUSE, time.monotonic(), False
     with Watch(jobs) as watch:
         watch.wait_for_jobs(pause)
         while waiting:
@@ -181,7 +182,10 @@ def wait_for_health(
                 if verdict == FAILED:
                     failed[unit] = why
             if failed and notices_failures:
-                break
+                if is_over:
+                    break
+                is_over = True
+                continue
             if waiting:
                 if now - said > HEARTBEAT:
                     emit({"event": "waiting", "units": sorted(waiting)})

@@ -220,3 +220,25 @@ def test_one_failed_unit_ends_the_wait_for_all(tmp_path: Path) -> None:
     failed = wait_for_health(machine.host, acted, events)
     assert failed == {"bad.service": "exit status 3"}
     assert [event["unit"] for event in events] == ["bad.service"]
+
+
+def test_what_a_unit_fell_for_is_named_beside_it(tmp_path: Path) -> None:
+    """A job's container that may not run, because its init container failed meanwhile."""
+    machine = Machine(tmp_path)
+    machine.running["init.service"] = "x"
+    machine.entered["init.service"] = time.monotonic()
+    machine.failed["work.service"] = "x"
+
+    class Looks(Events):
+        def __call__(self, event: dict[str, Any]) -> None:
+            super().__call__(event)
+            # It failed after it was looked at, and before the other one was.
+            machine.running.pop("init.service", None)
+            machine.failed["init.service"] = "x"
+
+    acted = {
+        name: Acted(unit_entry(settle=60.0, deadline=90.0), "start", time.monotonic())
+        for name in ("init.service", "work.service")
+    }
+    failed = wait_for_health(machine.host, acted, Looks())
+    assert failed == dict.fromkeys(acted, "exit status 3")
