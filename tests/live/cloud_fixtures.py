@@ -21,9 +21,15 @@ def live_cloud(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LiveCloud:
 
 @pytest.fixture
 def cloud(live_cloud: LiveCloud) -> Iterator[LiveCloud]:
-    """The session's cloud, with nothing running on it before and after."""
+    """The session's cloud, with nothing running on it before and after.
+
+    Its nodes are in the same order for every test, whatever the last one did with them: waves go
+    by it.
+    """
+    header = live_cloud.header
     live_cloud.empty()
     yield live_cloud
+    live_cloud.header = header
     live_cloud.empty()
 
 

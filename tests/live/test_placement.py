@@ -62,7 +62,6 @@ def homes(cloud: LiveCloud, workload: str) -> list[str]:
 def whole(cloud: LiveCloud, lab: Lab) -> Iterator[LiveCloud]:
     """The session's cloud; whatever was killed in the test is switched on again."""
     yield cloud
-    read_header(cloud)
     for node in lab.nodes:
         if node.start():
             node.wait_ready()

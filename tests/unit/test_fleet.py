@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,18 @@ def test_a_fleet_four_times_as_large_takes_four_times_as_long(
 ) -> None:
     for nodes in (FEW, MANY):
         write_fleet(tmp_path / str(nodes), placement, nodes=nodes)
-    few, many = (
-        least_cpu(lambda: run_case(tmp_path / str(nodes), case, Timer()))  # noqa: B023
-        for nodes in (FEW, MANY)
-    )
-    assert many < MOST * few, f"{few:.3f} s for {FEW} nodes, {many:.3f} s for {MANY}"
+    least = dict.fromkeys((FEW, MANY), float("inf"))
+
+    def grows_evenly() -> bool:
+        for nodes in least:
+            work = partial(run_case, tmp_path / str(nodes), case, Timer())
+            taken = least_cpu(work, times=1)
+            least[nodes] = min(least[nodes], taken)
+        return least[MANY] < MOST * least[FEW]
+
+    # The least of several times: what else runs on the machine takes from both.
+    shown = any(grows_evenly() for _ in range(8))
+    assert shown, f"{least[FEW]:.3f} s for {FEW} nodes, {least[MANY]:.3f} s for {MANY}"
 
 
 def replaced(nodes: int) -> list[Wanted]:
