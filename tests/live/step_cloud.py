@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -80,6 +81,14 @@ TOUCHED = {"page", *TWINS}
 def twin_image(number: int) -> str:
     """The reference of the image that a world's coming pod has."""
     return f"localhost/skerry-{TWINS[number % 2]}"
+
+
+@contextmanager
+def three_clouds(lab: Lab, folder: Path) -> Iterator[list[StepCloud]]:
+    """Three clouds of one node each, on a lab of their own that goes at the end."""
+    lab.up(nodes=3, with_podman=True)
+    yield add_clouds(lab, folder)
+    lab.down()
 
 
 def add_clouds(lab: Lab, folder: Path) -> list[StepCloud]:

@@ -13,13 +13,14 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 from zlib import crc32
 
 import msgspec
+from tests.live.aftermath import check_aftermath, look_at
 from tests.live.lab_harness import wait_until
 from tests.live.step_cloud import StepCloud
 
@@ -167,6 +168,33 @@ def chosen(steps: list[Step]) -> list[Step]:
     """Those steps that the expression in SKERRY_STEPS matches, for work on one of them."""
     pattern = os.environ.get(CHOICE, "")
     return [step for step in steps if re.search(pattern, f"{step.place}  {step.event}")]
+
+
+def disturb_each_step(
+    clouds: Sequence[StepCloud],
+    fault: Callable[[int], Callable[[StepCloud], None]],
+    *,
+    restarted: set[str],
+) -> list[Row]:
+    """An apply that is disturbed, for each step; after each of them the next apply converges.
+
+    `fault` gives what happens at the step of that number; `restarted` are the workloads that
+    need not be as they were before. Raises AssertionError with the steps that went wrong.
+    """
+    traces = {cloud.name: lay_trace(cloud.node) for cloud in clouds}
+    steps = record_steps(clouds[0], traces[clouds[0].name])
+
+    def test(cloud: StepCloud, step: Step) -> Row:
+        begun, before = monotonic(), look_at(cloud)
+        first = disturb(cloud, traces[cloud.name], step, fault(steps.index(step)))
+        then = cloud.skerry("apply", "--yes")
+        check_aftermath(cloud, before, restarted=restarted)
+        return Row(step, first.status, then.status, monotonic() - begun, first.error_text)
+
+    rows = run_all(list(clouds), steps, test)
+    print(render_rows(rows))
+    raise_if_wrong(rows)
+    return rows
 
 
 def run_all(

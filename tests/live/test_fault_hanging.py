@@ -10,7 +10,7 @@ from threading import Event
 from time import monotonic
 
 import pytest
-from tests.live.aftermath import check_aftermath, look_at
+from tests.live.aftermath import Look, check_aftermath, look_at
 from tests.live.cloud_for_tests import LiveCloud
 from tests.live.fault_harness import (
     APPLY,
@@ -63,6 +63,20 @@ def whole(cloud: LiveCloud, node: str) -> None:
     wait_until(lambda: cloud.ssh(node, there, check=False).status == 0, 120, f"{node} to go back")
 
 
+def roll_to_beta(cloud: LiveCloud) -> tuple[Look, Terminal]:
+    """A roll over the three nodes that has come to beta's switch, and what was there before it."""
+    lines = ("replicas: 3", "minReadySeconds: 2")
+    cloud.place("beat", beating("Deployment", "one", *lines))
+    cloud.skerry("apply", "--yes")
+    before = look_at(cloud)
+    cloud.place("beat", beating("Deployment", "two", *lines))
+    terminal = Terminal(cloud, "apply", "--yes")
+    terminal.wait_for("wave 2 of 3")
+    running = "systemctl is-active --quiet 'skerry-activate-*.service'"
+    wait_until(lambda: cloud.ssh("beta", running, check=False).status == 0, 60, "beta's switch")
+    return before, terminal
+
+
 @pytest.mark.fault("frozen-before")
 def test_a_node_that_hangs_holds_nobody_up(breakable: LiveCloud, seen: Seen) -> None:
     cloud, before = breakable, serve_and_look(breakable)
@@ -79,16 +93,7 @@ def test_a_node_that_hangs_holds_nobody_up(breakable: LiveCloud, seen: Seen) -> 
 
 @pytest.mark.fault("frozen-during")
 def test_a_node_that_hangs_in_the_middle(breakable: LiveCloud, seen: Seen) -> None:
-    cloud = breakable
-    lines = ("replicas: 3", "minReadySeconds: 2")
-    cloud.place("beat", beating("Deployment", "one", *lines))
-    cloud.skerry("apply", "--yes")
-    before = look_at(cloud)
-    cloud.place("beat", beating("Deployment", "two", *lines))
-    terminal = Terminal(cloud, "apply", "--yes")
-    terminal.wait_for("wave 2 of 3")
-    running = "systemctl is-active --quiet 'skerry-activate-*.service'"
-    wait_until(lambda: cloud.ssh("beta", running, check=False).status == 0, 60, "beta's switch")
+    cloud, (before, terminal) = breakable, roll_to_beta(breakable)
     cloud.lab.node("beta").freeze()
     begun = monotonic()
     assert terminal.end(180) == 3
@@ -152,16 +157,7 @@ def test_half_of_the_fleet_cannot_be_reached(breakable: LiveCloud, seen: Seen) -
 
 @pytest.mark.fault("partition-during-roll")
 def test_half_of_the_fleet_is_cut_off_in_a_roll(breakable: LiveCloud, seen: Seen) -> None:
-    cloud = breakable
-    lines = ("replicas: 3", "minReadySeconds: 2")
-    cloud.place("beat", beating("Deployment", "one", *lines))
-    cloud.skerry("apply", "--yes")
-    before = look_at(cloud)
-    cloud.place("beat", beating("Deployment", "two", *lines))
-    terminal = Terminal(cloud, "apply", "--yes")
-    terminal.wait_for("wave 2 of 3")
-    running = "systemctl is-active --quiet 'skerry-activate-*.service'"
-    wait_until(lambda: cloud.ssh("beta", running, check=False).status == 0, 60, "beta's switch")
+    cloud, (before, terminal) = breakable, roll_to_beta(breakable)
     for name in ("beta", "gamma"):
         cloud.lab.node(name).cut()
     assert terminal.end(180) == 3

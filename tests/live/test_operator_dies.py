@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from tests.live.aftermath import check_aftermath, look_at
 from tests.live.lab_harness import wait_until
-from tests.live.step_cloud import TOUCHED, StepCloud, add_clouds
+from tests.live.step_cloud import TOUCHED, StepCloud, three_clouds
 from tests.live.steps import (
     CHOICE,
     TRACER,
@@ -38,10 +38,8 @@ def clouds(
     new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[StepCloud]]:
     """Three clouds of one node each, on a lab of their own."""
-    lab = new_lab("operators")
-    lab.up(nodes=3, with_podman=True)
-    yield add_clouds(lab, tmp_path_factory.mktemp("clouds"))
-    lab.down()
+    with three_clouds(new_lab("operators"), tmp_path_factory.mktemp("clouds")) as clouds:
+        yield clouds
 
 
 def apply_traced(cloud: StepCloud, trace: Trace) -> Finished:

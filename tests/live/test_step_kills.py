@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from time import monotonic
 
 import pytest
-from tests.live.aftermath import check_aftermath, look_at
-from tests.live.step_cloud import TOUCHED, StepCloud, add_clouds
-from tests.live.steps import (
-    Row,
-    Step,
-    disturb,
-    lay_trace,
-    raise_if_wrong,
-    record_steps,
-    render_rows,
-    representative,
-    run_all,
-)
+from tests.live.step_cloud import TOUCHED, StepCloud, three_clouds
+from tests.live.steps import disturb_each_step, representative
 
 from skerry.lab import Lab
 
@@ -31,10 +19,8 @@ def clouds(
     new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[StepCloud]]:
     """Three clouds of one node each, on a lab of their own."""
-    lab = new_lab("kills")
-    lab.up(nodes=3, with_podman=True)
-    yield add_clouds(lab, tmp_path_factory.mktemp("clouds"))
-    lab.down()
+    with three_clouds(new_lab("kills"), tmp_path_factory.mktemp("clouds")) as clouds:
+        yield clouds
 
 
 def lose_power(cloud: StepCloud) -> None:
@@ -54,19 +40,9 @@ def lose_power_and_tell(cloud: StepCloud) -> None:
 def test_killed_at_any_step_the_next_apply_converges(
     clouds: list[StepCloud], seen: Callable[..., None]
 ) -> None:
-    traces = {cloud.name: lay_trace(cloud.node) for cloud in clouds}
-    steps = record_steps(clouds[0], traces[clouds[0].name])
+    def fault(number: int) -> Callable[[StepCloud], None]:
+        return lose_power_and_tell if number % _EVERY else lose_power
 
-    def test(cloud: StepCloud, step: Step) -> Row:
-        begun, before = monotonic(), look_at(cloud)
-        fault = lose_power_and_tell if steps.index(step) % _EVERY else lose_power
-        first = disturb(cloud, traces[cloud.name], step, fault)
-        then = cloud.skerry("apply", "--yes")
-        check_aftermath(cloud, before, restarted={"keep", *TOUCHED})
-        return Row(step, first.status, then.status, monotonic() - begun, first.error_text)
-
-    rows = run_all(clouds, steps, test)
-    print(render_rows(rows))
-    raise_if_wrong(rows)
+    rows = disturb_each_step(clouds, fault, restarted={"keep", *TOUCHED})
     for words in representative(rows):
         seen(words, typed="skerry apply --yes")

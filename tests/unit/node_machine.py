@@ -267,11 +267,3 @@ class Events(list[dict[str, Any]]):
     def names(self) -> list[str]:
         """The kinds of events, phases by their own names."""
         return [str(one["name"] if one["event"] == "phase" else one["event"]) for one in self]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Returns as soon as the condition holds; fails when it does not in time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.005)
