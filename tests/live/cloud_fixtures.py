@@ -27,7 +27,9 @@ def cloud(live_cloud: LiveCloud) -> Iterator[LiveCloud]:
     by it.
     """
     header = live_cloud.header
-    live_cloud.empty()
+    if not live_cloud.is_empty:
+        live_cloud.empty()
+    live_cloud.is_empty = False
     yield live_cloud
     live_cloud.header = header
     live_cloud.empty()

@@ -55,6 +55,8 @@ class LiveCloud:
         self.addresses = {node.name: node.address for node in lab.nodes}
         self.places: dict[str, str] = {}
         self.header = ""
+        # As the last test left it, or as it was made.
+        self.is_empty = True
 
     def forget_examples(self) -> None:
         """Keeps what `init` and `node add` wrote of the nodes, and nothing that runs."""
@@ -124,6 +126,7 @@ class LiveCloud:
         (self.folder / "pods" / f"{name}.yaml").write_text(manifest)
         tail = f", {placement}" if placement else ""
         self.places[name] = f"{{pod: pods/{name}.yaml{tail}}}"
+        self.is_empty = False
         self.write_cloud()
 
     def remove(self, name: str) -> None:
@@ -138,6 +141,7 @@ class LiveCloud:
             self.remove(name)
         self.write_cloud()
         self.skerry("apply", "--yes", "-m", "emptied by a test")
+        self.is_empty = True
 
 
 def httpd(name: str, *, image: str, port: int, text: str = "hello") -> str:
