@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from bench.figures import Figure
+from bench.lab import skerry
 from bench.measure import Run
 from bench.rounds import interleave, middle
 from bench.stage import Stage
+from bench.trips import LONG, LongWay, bench_trips
 from bench.verbs import noop_apply
 
 ROUND_TRIP = 0.05
 ROUNDS = 9
 GOAL = 1.5
 """One round trip and not two: the rest is what a busy machine adds to either side."""
-RELAY = Path(__file__).with_name("relay.py")
 
 
 def bench_distance(stage: Stage) -> list[Figure]:
-    """An apply with nothing to change over connections that stand, 50 ms away and next door."""
-    near = make_distant(stage, "near", 0.0)
-    far = make_distant(stage, "far", ROUND_TRIP)
+    """An apply with nothing to change over connections that stand, 50 ms away and next door; and
+    how many round trips it is on the wire."""
+    near, _ = make_distant(stage, "near", 0.0)
+    far, _ = make_distant(stage, "far", ROUND_TRIP)
+    farthest, way = make_distant(stage, "farthest", LONG)
     # The connections, and what is remembered.
     for folder in (near, far, near, far):
         noop_apply(folder)
@@ -30,7 +32,14 @@ def bench_distance(stage: Stage) -> list[Figure]:
         {"near": lambda: noop_apply(near), "far": lambda: noop_apply(far)},
         rounds=max(ROUNDS, stage.rounds),
     )
-    return figures_of(runs["near"], runs["far"])
+    for _ in range(2):
+        noop_apply(farthest)
+    host = next(iter(stage.lab.addresses.values()))
+    apply = skerry("apply", "--yes", folder=farthest)
+    return [
+        *figures_of(runs["near"], runs["far"]),
+        *bench_trips(way, host, stage.work / "ssh", apply),
+    ]
 
 
 def figures_of(near: list[Run], far: list[Run]) -> list[Figure]:
@@ -46,14 +55,21 @@ def figures_of(near: list[Run], far: list[Run]) -> list[Figure]:
     ]
 
 
-def make_distant(stage: Stage, name: str, round_trip: float) -> Path:
-    """A copy of the cloud folder whose nodes are reached through a relay that takes its time."""
+def make_distant(stage: Stage, name: str, round_trip: float) -> tuple[Path, LongWay]:
+    """A copy of the stage's cloud folder, so many seconds of round trip away from its nodes."""
     folder = stage.work / name
-    shutil.copytree(stage.cloud, folder, ignore=shutil.ignore_patterns(".skerry"))
-    config = folder / "ssh_config"
-    before = f"ProxyCommand {sys.executable} -S {RELAY} {round_trip / 2} "
-    config.write_text(stage.lab.ssh_config.read_text().replace("ProxyCommand ", before))
-    cloud = folder / "cloud.yaml"
-    lines = [line for line in cloud.read_text().splitlines() if not line.startswith("ssh-config:")]
-    cloud.write_text("\n".join([*lines, "ssh-config: ssh_config"]) + "\n")
-    return folder
+    return folder, copy_far(stage.cloud, folder, stage.lab.ssh_config, round_trip)
+
+
+def copy_far(cloud: Path, folder: Path, ssh_config: Path, round_trip: float) -> LongWay:
+    """Copies a cloud folder into a new one, whose nodes are reached through relays.
+
+    `ssh_config` has the way to the nodes, a ProxyCommand for each.
+    """
+    shutil.copytree(cloud, folder, ignore=shutil.ignore_patterns(".skerry"))
+    way = LongWay.make(folder, ssh_config, round_trip)
+    written = folder / "cloud.yaml"
+    lines = written.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("ssh-config:")]
+    written.write_text("\n".join([*kept, f"ssh-config: {way.ssh_config.name}"]) + "\n")
+    return way

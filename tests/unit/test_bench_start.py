@@ -9,17 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
-from bench.distance import RELAY, figures_of, make_distant
+from bench.distance import figures_of, make_distant
 from bench.measure import Run, RunFailed
 from bench.stage import Stage
 from bench.start import make_ssh, measure_until
+from bench.trips import RELAY
 
 from skerry.edge.run import Command
 
 
-def relayed(delay: float, sent: bytes) -> tuple[bytes, float]:
+def relayed(notes: Path, delay: float, sent: bytes) -> tuple[bytes, float]:
     """What an echo at the other end of the relay answers, and the seconds until all of it came."""
-    words = (sys.executable, "-S", str(RELAY), str(delay), "cat")
+    words = (sys.executable, "-S", str(RELAY), str(delay), str(notes), "cat")
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     started = time.monotonic()
     answer, _ = process.communicate(sent, timeout=60)
@@ -27,12 +28,12 @@ def relayed(delay: float, sent: bytes) -> tuple[bytes, float]:
     return answer, time.monotonic() - started
 
 
-def test_the_relay_takes_its_time_and_changes_nothing() -> None:
+def test_the_relay_takes_its_time_and_changes_nothing(tmp_path: Path) -> None:
     sent = os.urandom(300_000)
-    answer, seconds = relayed(0.2, sent)
+    answer, seconds = relayed(tmp_path, 0.2, sent)
     assert answer == sent
     assert seconds >= 0.4
-    assert relayed(0.0, b"at once")[0] == b"at once"
+    assert relayed(tmp_path, 0.0, b"at once")[0] == b"at once"
 
 
 def run_of(wall: float) -> Run:
@@ -64,10 +65,10 @@ def test_the_far_folder_is_the_same_cloud(tmp_path: Path) -> None:
     config = tmp_path / "ssh_config"
     config.write_text("Host alpha\n    ProxyCommand nsenter socat -\n")
     stage.__dict__.update(cloud=cloud, work=tmp_path, lab=Lab(config))
-    far = make_distant(stage, "far", 0.05)
+    far, way = make_distant(stage, "far", 0.05)
     assert (far / "cloud.yaml").read_text() == "name: bench\nrun: {}\nssh-config: ssh_config\n"
     written = (far / "ssh_config").read_text()
-    assert f"ProxyCommand {sys.executable} -S {RELAY} 0.025 nsenter socat -" in written
+    assert f"ProxyCommand {sys.executable} -S {RELAY} 0.025 {way.notes} nsenter socat -" in written
     assert not (far / ".skerry").exists()
 
 
