@@ -74,6 +74,8 @@ def test_ssh_config_knows_names_and_addresses(places: Places) -> None:
     assert "Host alpha 198.18.1.10\n    HostName 198.18.1.10\n" in text
     assert "Host beta 198.18.2.11\n" in text
     assert f"ProxyCommand nsenter --net=/run/netns/skerry-{places.key} " in text
+    # At the head of the client's own list: a node that cannot is still reached.
+    assert text.count("    KexAlgorithms ^curve25519-sha256\n") == 2
     for callers in ("StrictHostKeyChecking", "ControlMaster", "ControlPath", "IdentitiesOnly"):
         assert callers not in text
 

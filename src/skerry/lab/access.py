@@ -31,6 +31,10 @@ def render_ssh_config(places: Places, nodes: Iterable[NodeRecord]) -> str:
     """The ssh_config: each node by name and by address, through the lab's namespace.
 
     Whatever a caller sets with `-o` comes before it. Multiplexing is the caller's own affair.
+
+    Keys are exchanged over Curve25519 where both sides can. What newer versions of OpenSSH prefer
+    is made against a computer of the future that reads a recording of today; what goes over the
+    lab's network never leaves this machine, and Debian 12's costs 70 ms of CPU a connection.
     """
     blocks = [f"# The nodes of the lab {places.name!r}; written by skerry lab."]
     for node in nodes:
@@ -40,6 +44,7 @@ def render_ssh_config(places: Places, nodes: Iterable[NodeRecord]) -> str:
             "    User root\n"
             f'    IdentityFile "{places.ssh_key}"\n'
             f'    UserKnownHostsFile "{places.known_hosts}"\n'
+            "    KexAlgorithms ^curve25519-sha256\n"
             f"    ProxyCommand nsenter --net={places.namespace_path} "
             "socat -b 65536 - TCP:%h:%p,nodelay\n"
         )
