@@ -31,8 +31,9 @@ demo: system-packages $(STAMP)
 	@$(BIN)/python tools/demo.py
 
 test: system-packages $(STAMP)
-	@# Whole files go to three workers, each with a lab of its own: live tests mostly wait.
-	@SKERRY_FUZZ_CASES=$${SKERRY_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests -n 3 --dist loadfile
+	@# Whole files go to three workers, each with a lab of its own, the longest first (tests/order.py).
+	@SKERRY_FUZZ_CASES=$${SKERRY_FUZZ_CASES:-20000} $(BIN)/python -m pytest tests \
+		-n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)
 	@$(BIN)/python -m pytest tests -m "not live and not slow" -n 2

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import order
 from tests.fuzz.counting import counted_words, note_counted
 from tests.seen import HAS_FAILED, OPTION
 
@@ -31,6 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         OPTION, action="store_true", help="record what the fixture `seen` is given (tests/seen.py)"
     )
+    parser.addoption(
+        order.OPTION, action="store_true", help="record how long the files take (tests/order.py)"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, the longest files are begun first."""
+    if hasattr(config, "workerinput"):
+        items[:] = order.in_order(items, order.read_seconds())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,10 +58,12 @@ pytest_runtest_call = note_counted
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cases the properties of tests/fuzz were given."""
+    """How many cases the properties of tests/fuzz were given; how long the files took."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     if words := counted_words(reports):
         terminalreporter.write_line(words)
+    if terminalreporter.config.getoption(order.OPTION):
+        order.write_seconds(reports)
 
 
 @pytest.fixture(autouse=True)
