@@ -140,6 +140,7 @@ ON_OUR_SIDE: tuple[Written, ...] = (
     Written("cloud/.skerry/.gitignore", "644", "git leaves it alone", umask=True),
     Written("cloud/.skerry/images.json", "644", "what Podman said of images", umask=True),
     Written("cloud/.skerry/asked.json", "600", "what the nodes are asked first, sealed"),
+    Written("cloud/.skerry/rested.json", "600", "what the nodes answered at rest, digests, sealed"),
     Written("cloud/.skerry/checked.json", "600", "what `check` found, sealed"),
     Written("cloud/.skerry/turns", "600", "locks that a run which was cut off held"),
     Written("$XDG_CACHE_HOME/skerry", "700", "caches that are no cloud's"),

@@ -190,7 +190,8 @@ def test_every_file_is_in_the_table_whatever_the_umask(
         for verb in ("check", "plan"):
             cloud.skerry(verb)
         cloud.skerry("apply", "--yes", "-m", "all there is")
-        cloud.skerry("status")
+        for verb in ("status", "plan"):
+            cloud.skerry(verb)
         stamps = "ls /var/lib/skerry/completed /var/lib/skerry/volumes/*.cron/0/ended"
         wait_until(lambda: cloud.ssh("alpha", stamps, check=False).status == 0, 120, "jobs ended")
         node_after = parse_found(cloud.ssh("alpha", look).stdout)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHECKED = "checked.json"
 ASKED = "asked.json"
+RESTED = "rested.json"
 
 _FORMAT = 1
 
@@ -30,6 +31,8 @@ class Glance:
         self._key = try_make_key()
         self._inputs = Inputs()
         self._digest: str | None = None
+        # What the folder held when its nodes were asked what they had been asked before.
+        self._asked: str | None = None
 
     def try_verdict(self) -> dict[str, Any] | None:
         """What checking the folder as it is now came to; None where that is not known."""
@@ -74,6 +77,8 @@ class Glance:
         if try_digest_nodes(self.folder, inputs, self._key) != record["nodes"]:
             return []
         is_same = try_digest_all(self.folder, inputs, self._key) == record["digest"]
+        if is_same:
+            self._inputs, self._asked = inputs, record["digest"]
         return [
             (tuple(words), request.encode() if is_same else b"")
             for words, request in record["questions"]
@@ -91,6 +96,52 @@ class Glance:
         nodes = try_digest_nodes(self.folder, inputs, self._key)
         if digest is not None and nodes is not None:
             self._write(ASKED, inputs, digest=digest, nodes=nodes, questions=kept)
+
+    def try_rest(self) -> dict[str, Any] | None:
+        """What is known of the cloud with nothing to change, where its folder is as it was then,
+        and so are the images; None where that is not known. Asks after `questions`."""
+        record = self._try_read(RESTED) if self._key is not None and self._asked else None
+        if record is None or record["digest"] != self._asked:
+            return None
+        if record["store"] is not None:
+            from skerry.cache.store import is_local, state_of
+
+            if not is_local() or record["store"] != state_of(record["store"][0]):
+                return None
+        return record
+
+    def is_at_rest(self, record: dict[str, Any], answers: Sequence[bytes], now: float) -> bool:
+        """Whether the nodes' answers, in the order of `questions`, are as they were then.
+
+        `now` is this machine's time, in seconds since 1970.
+        """
+        assert self._key is not None
+        return bool(record["answers"] == self._digest_answers(answers, now))
+
+    def keep_rest(
+        self, answers: Sequence[bytes], now: float, *, store: list[Any] | None, words: str
+    ) -> None:
+        """Remembers that with these answers, which came at `now`, nothing was to be changed.
+
+        `store` is the state of the operator's image store (`state_of`), None where no image is
+        used; `words` are what was said. Where a file has changed since the nodes were asked,
+        nothing is kept.
+        """
+        if self._key is None or self._asked is None:
+            return
+        digests = self._digest_answers(answers, now)
+        if None in digests or not digests:
+            return
+        if try_digest_all(self.folder, self._inputs, self._key) != self._asked:
+            return
+        fields = {"digest": self._asked, "answers": digests, "store": store, "words": words}
+        self._write(RESTED, self._inputs, **fields)
+
+    def _digest_answers(self, answers: Sequence[bytes], now: float) -> list[str | None]:
+        from skerry.cache.rest import try_digest_answer
+
+        assert self._key is not None
+        return [try_digest_answer(answer, self._key, now) for answer in answers]
 
     def _try_read(self, name: str) -> dict[str, Any] | None:
         assert self._key is not None

@@ -61,7 +61,7 @@ def apply(
         refuse_locked,
         switch_to,
     )
-    from skerry.cli.remember import keep_questions
+    from skerry.cli.remember import keep_questions, keep_rest
     from skerry.cli.report import Report
     from skerry.cli.rolling import roll_and_report
     from skerry.cli.waiting import show_plan_so_far
@@ -103,6 +103,8 @@ def apply(
     if not planned.changed:
         status = report.finish()
         keep_questions(settings, opened, names)
+        if not mended:
+            keep_rest(settings, opened, planned)
         return status
     if not yes:
         _ask(settings, len(planned.changed))

@@ -29,7 +29,7 @@ def plan(
     """
     from skerry.cli.cloud import open_cloud
     from skerry.cli.flow import observe_cloud, plan_cloud
-    from skerry.cli.remember import keep_questions
+    from skerry.cli.remember import keep_questions, keep_rest
     from skerry.cli.waiting import show_plan_so_far
     from skerry.render.plan import render_plan, render_plan_json
     from skerry.render.text import Palette, wants_colour
@@ -47,5 +47,6 @@ def plan(
         palette = Palette(is_on=wants_colour())
         print(render_plan(planned, palette, is_verbose=settings.verbose > 0))
     keep_questions(settings, opened, names)
+    keep_rest(settings, opened, planned)
     bad = planned.unreachable or planned.blocked or planned.held
     return ExitCode.NODE_FAILED if bad else ExitCode.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from skerry.cli.cloud import OpenCloud
     from skerry.cli.main import Settings
     from skerry.model.cloud import Cloud
+    from skerry.plan.plan import Plan
 
 
 # The most nodes that are asked before the command is loaded.
@@ -40,3 +42,30 @@ def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) 
         return
     questions = [question_to(opened, name) for name in names]
     start.glance.keep_questions(inputs_of(start.glance.folder, opened.cloud), questions)
+
+
+def keep_rest(settings: Settings, opened: OpenCloud, planned: Plan) -> None:
+    """Remembers that there was nothing to change, where the nodes were asked as the last time.
+
+    Not where there was more to say, or where the values of secrets are what commands print.
+    """
+    from skerry.push.image_cache import try_find_stamp
+    from skerry.render.plan import render_counts, render_plan
+    from skerry.render.text import Palette
+
+    start, words = settings.start, render_counts(planned)
+    if start is None or start.glance is None or start.begun is None or not start.begun.is_as_asked:
+        return
+    if planned.changed or render_plan(planned, Palette(is_on=True), is_verbose=True) != words:
+        return
+    file = opened.cloud.secrets_file
+    if file is not None and any(entry.command for entry in file.secrets.values()):
+        return
+    store = None
+    if opened.lock.images:
+        stamp = try_find_stamp(opened.cache, opened.lock.images)
+        if stamp is None:
+            return
+        files = {path: list(status) for path, status in stamp.files.items()}
+        store = [stamp.graph_root, stamp.user, stamp.variables, files]
+    start.glance.keep_rest(start.begun.heard(), time.time(), store=store, words=words)

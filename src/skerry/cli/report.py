@@ -10,6 +10,7 @@ from skerry.activate.node import Outcome
 from skerry.cli.flow import Phases
 from skerry.cli.main import Settings
 from skerry.cli.progress import Progress
+from skerry.cli.verdict import render_times
 from skerry.edge.stop import Interrupted
 from skerry.errors import ExitCode, NodeError
 from skerry.plan.plan import Plan
@@ -98,8 +99,7 @@ class Report:
                 words += f", {len(self.plan.unreachable)} unreachable"
             if self.bytes_sent:
                 words += f", {format_bytes(self.bytes_sent)} sent"
-        times = ", ".join(f"{name} {took:.2f}" for name, took in self.phases.seconds.items())
-        return f"{words} in {self.phases.total():.2f} s ({times})"
+        return render_times(words, self.phases.seconds, self.phases.total())
 
     def to_builtins(self) -> dict[str, object]:
         """The whole run: plan, what became of each node, seconds per phase."""

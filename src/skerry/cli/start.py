@@ -2,8 +2,8 @@
 
 Loading takes several times as long as the answer where nothing has changed: `check` is answered
 from what is remembered of the folder, and for `plan` and `apply` the nodes are asked at once what
-they were asked last time. Command lines that are not as plain as most are left to click, and so
-is every error.
+they were asked last time. Where they answer as they did when nothing was to be changed, that is
+said. Command lines that are not as plain as most are left to click, and so is every error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 # Verbs that ask all nodes the same, and their options that do not change the question.
 _ASKING = {"plan": (), "apply": ("-y", "--yes")}
 _ASKING_WITH_WORD = {"plan": (), "apply": ("-m", "--message")}
+
+# Whoever waits longer for the nodes loads the command meanwhile, in seconds: in all, and when half
+# of the nodes have answered and then nobody has.
+_WITHIN = 1.0
+_LATE = 0.3
 
 
 class Start:
@@ -50,7 +55,7 @@ class Start:
         self.glance = Glance(folder)
         if verb != "check":
             self._ask()
-            return None
+            return None if as_json else self._try_rest(verb)
         verdict = self.glance.try_verdict()
         if verdict is None:
             return None
@@ -70,6 +75,26 @@ class Start:
         # Else whoever made the folder with the connections' sockets could answer.
         if is_private(socket_path()):
             self.begun.begin(self.glance.questions())
+
+    def _try_rest(self, verb: str) -> int | None:
+        """Says that nothing is to be changed, where the nodes' answers are known to mean that."""
+        assert self.glance is not None and self.begun is not None
+        known = self.glance.try_rest()
+        if known is None:
+            return None
+        asked = time.monotonic()
+        answers = self.begun.overhear(late=_LATE, within=_WITHIN)
+        if answers is None or not self.glance.is_at_rest(known, answers, time.time()):
+            return None
+        words = known["words"]
+        if verb == "apply":
+            from skerry.cli.verdict import render_times
+
+            ended = time.monotonic()
+            seconds = {"load": asked - self.started, "observe": ended - asked, "plan": 0.0}
+            words = render_times(words, seconds, ended - self.started)
+        print(words, flush=True)
+        return 0
 
     def end(self) -> None:
         """Ends what was begun and not needed."""

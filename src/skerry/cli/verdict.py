@@ -1,4 +1,4 @@
-"""What `skerry check` prints where all is well. Imports nothing: it may be all that is loaded."""
+"""What is printed where all is well. Imports nothing: it may be all that is loaded."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def render_counts(verdict: dict[str, Any]) -> str:
         (verdict["configMaps"], "ConfigMap"),
     )
     return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+
+
+def render_times(words: str, seconds: dict[str, float], total: float) -> str:
+    """What was done, in how long, with the time per phase (all in seconds)."""
+    times = ", ".join(f"{name} {took:.2f}" for name, took in seconds.items())
+    return f"{words} in {total:.2f} s ({times})"

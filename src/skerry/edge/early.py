@@ -10,6 +10,7 @@ Imports little: `skerry.edge.run`, the door for everything else, costs more than
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 
@@ -22,12 +23,18 @@ if TYPE_CHECKING:
 # As subprocess does it: Python ignores these, and children would too.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 _LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
+_CHUNK = 1 << 18
+# Whoever has an answer that is longer reads it with more care, in bytes.
+_OVERHEARD_MOST = 4 << 20
+# How an answer's last line begins (`wire.dump` sorts by name).
+_LAST = b'{"event":"result",'
 
 
 class Early:
     """A running ssh command: what exchanges need of `subprocess.Popen`.
 
-    `sent` is what went to its standard input already.
+    `sent` is what went to its standard input already, `heard` what came on its standard output:
+    whoever takes it over begins with that, and adds what comes then.
     """
 
     def __init__(
@@ -38,7 +45,13 @@ class Early:
         self.stdout: IO[bytes] | None = stdout
         self.stderr: IO[bytes] | None = stderr
         self.sent = sent
+        self.heard = b""
         self.returncode: int | None = None
+
+    def take_heard(self) -> bytes:
+        """What was heard, which begins anew: whoever takes it adds it again."""
+        heard, self.heard = self.heard, b""
+        return heard
 
     def poll(self) -> int | None:
         """The exit status; None while it runs."""
@@ -86,6 +99,7 @@ class Begun:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, ...], Early] = {}
+        self._started: list[Early] = []
         self._is_as_asked = True
 
     def begin(self, questions: Iterable[tuple[Sequence[str], bytes]]) -> None:
@@ -101,6 +115,7 @@ class Begun:
             if started is None:
                 return
             self._waiting[tuple(words)] = started
+            self._started.append(started)
             self._is_as_asked &= bool(request)
 
     def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
@@ -112,6 +127,42 @@ class Begun:
                 found.stop()
             return None
         return found
+
+    def overhear(self, *, late: float, within: float) -> list[bytes] | None:
+        """What all were answered, each in one line, in the order in which they were begun.
+
+        None where one has failed, says something else first, takes longer than `within`, or is
+        still silent when half of them have answered and then nobody has for `late`, in seconds.
+        """
+        there = list(self._waiting.values())
+        left = {one.stdout.fileno(): one for one in there if one.stdout is not None}
+        deadline = time.monotonic() + within
+        poll = select.poll()
+        for descriptor in left:
+            poll.register(descriptor, select.POLLIN)
+        while left:
+            patience = deadline - time.monotonic()
+            if 2 * len(left) <= len(there):
+                patience = min(patience, late)
+            ready = poll.poll(max(0.0, patience) * 1000)
+            if not ready:
+                return None
+            for descriptor, _ in ready:
+                chunk = os.read(descriptor, _CHUNK)
+                one = left[descriptor]
+                one.heard += chunk
+                if not chunk or len(one.heard) > _OVERHEARD_MOST:
+                    return None
+                if chunk.endswith(b"\n"):
+                    poll.unregister(descriptor)
+                    del left[descriptor]
+        answers = [one.heard for one in there]
+        is_whole = all(one.startswith(_LAST) and one.count(b"\n") == 1 for one in answers)
+        return answers if is_whole and answers else None
+
+    def heard(self) -> list[bytes]:
+        """What was said by each so far, in the order in which they were begun."""
+        return [one.heard for one in self._started]
 
     @property
     def is_as_asked(self) -> bool:

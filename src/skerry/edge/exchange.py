@@ -31,7 +31,7 @@ from skerry.errors import NodeError, NodeLocked, NodeProgramFailed, NodeUnreacha
 from skerry_node import wire
 
 if TYPE_CHECKING:
-    from skerry.edge.early import Begun
+    from skerry.edge.early import Begun, Early
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
@@ -108,8 +108,10 @@ def exchange(
                 watch_child(early)
             process: Process = early or start_ssh(link, command)
             sent = len(early.sent) if early is not None else 0
-            answer = _Answer(link, op, on_event, place)
+            answer = _Answer(link, op, on_event, place, early)
             try:
+                if early is not None and (heard := early.take_heard()):
+                    answer.hear(heard)
                 words = converse(
                     process,
                     _outgoing_bytes(request[sent:], streams),
@@ -177,10 +179,16 @@ class _Answer:
     """The events of one exchange as they come; `last` is the one that ends it."""
 
     def __init__(
-        self, link: Link, op: str, on_event: OnEvent | None, place: Place | None = None
+        self,
+        link: Link,
+        op: str,
+        on_event: OnEvent | None,
+        place: Place | None = None,
+        early: Early | None = None,
     ) -> None:
         self._node = link.node
         self._place = place
+        self._early = early
         self._op = op
         self._on_event = on_event
         self._lines = Lines(wire.LINE_LIMIT)
@@ -197,6 +205,8 @@ class _Answer:
         if self._place is not None:
             self._place.leave(has_answered=True)
         self._size += len(chunk)
+        if self._early is not None:
+            self._early.heard += chunk
         if self._size > wire.LINE_LIMIT:
             raise invalid_answer(self._node, self._op, f"more than {wire.LINE_LIMIT >> 20} MiB")
         lines = self._lines.feed(chunk)

@@ -1,9 +1,4 @@
-"""What Podman said about its images, kept until its store changes: asking costs 0.1 s.
-
-Source: containers/storage writes ``GRAPHROOT/DRIVER-images/images.json`` anew on every change of
-the store; ``storage.conf`` and ``registries.conf`` decide which store it is and what short names
-mean (containers-storage.conf(5), containers-registries.conf(5)).
-"""
+"""What Podman said about its images, kept until its store changes: asking costs 0.1 s."""
 
 from __future__ import annotations
 
@@ -14,21 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from skerry.cache.store import is_local, read_files, read_variables
 from skerry.compile.lock import ResolvedImage
 from skerry.edge.paths import make_cache
 from skerry.edge.run import Command, run
 
 NAME = "images.json"
-
-_SETTINGS = ("storage.conf", "registries.conf")
-_SETTING_FOLDERS = ("/usr/share/containers", "/etc/containers", "~/.config/containers")
-_SETTING_DROP_INS = ("/etc/containers/registries.conf.d", "~/.config/containers/registries.conf.d")
-_VARIABLES = (
-    "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "STORAGE_OPTS",
-    "XDG_CONFIG_HOME", "XDG_DATA_HOME",
-)  # fmt: skip
-# With one of these, images are on another machine, and no file here tells of their changes.
-_REMOTE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -53,16 +39,31 @@ class Remembered(msgspec.Struct, frozen=True):
 
 def try_remember(cache: Path, references: Iterable[str]) -> dict[str, ResolvedImage | None] | None:
     """The answers for all references, or None when Podman has to be asked."""
+    kept = _try_read(cache, references)
+    return kept.images if kept is not None else None
+
+
+def try_find_stamp(cache: Path, images: Mapping[str, ResolvedImage]) -> Stamp | None:
+    """The state of the store, which has these images or does not know them; None where that is
+    not remembered."""
+    kept = _try_read(cache, images)
+    if kept is None or any(kept.images[name] not in (None, one) for name, one in images.items()):
+        return None
+    return kept.stamp
+
+
+def _try_read(cache: Path, references: Iterable[str]) -> Remembered | None:
+    """What was kept, if it is about these references and the store is as it was then."""
     try:
         kept = msgspec.json.decode((cache / NAME).read_bytes(), type=Remembered)
     except (OSError, msgspec.DecodeError):
         # msgspec.ValidationError too: a file of another version is no answer.
         return None
-    if any(os.environ.get(name) for name in _REMOTE):
+    if not is_local():
         return None
     if kept.format != 2 or not all(reference in kept.images for reference in references):
         return None
-    return kept.images if kept.stamp == _read_stamp(kept.stamp.graph_root) else None
+    return kept if kept.stamp == _read_stamp(kept.stamp.graph_root) else None
 
 
 def read_stamp() -> Stamp:
@@ -87,17 +88,4 @@ def write_answers(cache: Path, stamp: Stamp, images: Mapping[str, ResolvedImage 
 
 
 def _read_stamp(graph_root: str) -> Stamp:
-    folders = [Path(folder).expanduser() for folder in _SETTING_FOLDERS]
-    drop_ins = [Path(folder).expanduser() for folder in _SETTING_DROP_INS]
-    watched = [folder / name for folder in folders for name in _SETTINGS]
-    watched += [path for folder in drop_ins for path in folder.glob("*.conf")]
-    watched += Path(graph_root).glob("*-images/images.json")
-    files = {}
-    for path in watched:
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        files[str(path)] = (status.st_ino, status.st_mtime_ns, status.st_size)
-    variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    return Stamp(graph_root, os.getuid(), variables, files)
+    return Stamp(graph_root, os.getuid(), read_variables(), read_files(graph_root))
