@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 LINK = Link(node="alpha", target="root@alpha", known_hosts="/nowhere")
 REQUEST = request_line("observe", {})
 LOCK = {
-    "cloud": "home", "who": "eva@home", "why": "apply", "since": 1.0, "expires": 2.0, "token": "t", "boot": "b",
+    "cloud": "home", "who": "eva@home", "why": "apply", "token": "t", "boot": "b",
+    "since": 1.0, "expires": 2.0,
 }  # fmt: skip
 # What may differ between two looks at a node to which nothing is to be done.
 PASSING = {
