@@ -156,4 +156,5 @@ def test_disk_that_fails_at_any_call_is_said_and_the_next_apply_converges(
         tried += 1
     # What fails where nothing depends on it (a cache, a temporary file) is not worth a word.
     assert lives > 30, lives
-    assert told > 0.6 * tried, (told, tried)
+    # Of a sample it may be more: how often is waited, and so which calls are met, is chance.
+    assert told > (0.6 if every == 1 else 0.3) * tried, (told, tried)
