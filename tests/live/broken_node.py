@@ -31,11 +31,11 @@ class BrokenNode:
 
     def shell(self, command: str, *, check: bool = True) -> str:
         """What a command on the node prints, past Skerry."""
-        return self.cloud.ssh(self.name, command, check=check).text
+        return self.cloud.shell(self.name, command, check=check).text
 
     def is_true(self, command: str) -> bool:
         """Whether a command on the node ends with success."""
-        return self.cloud.ssh(self.name, command, check=False).status == 0
+        return self.cloud.shell(self.name, command, check=False).status == 0
 
     def change(self, text: str = "", replaced: tuple[str, str] = ("", "")) -> None:
         """Another page and another unit file for `web`; `replaced` are words of its manifest."""

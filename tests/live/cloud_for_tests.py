@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kubernetes_schema import text_faults
-from tests.live.lab_harness import LIST_RUNNING
+from tests.live.lab_harness import LIST_RUNNING, run_on
 
 from skerry.edge.run import Command, Finished, run
 from skerry.lab import Lab
@@ -102,8 +102,12 @@ class LiveCloud:
         """What `skerry --json` prints."""
         return json.loads(self.skerry("--json", *words, expect=expect).stdout)
 
+    def shell(self, node: str, script: str, *, check: bool = True) -> Finished:
+        """Runs a shell command on a node as root, past Skerry and past SSH."""
+        return run_on(self.lab.node(node), script, check=check)
+
     def ssh(self, node: str, remote: str, *, check: bool = True) -> Finished:
-        """Runs a shell command on a node as root, past Skerry."""
+        """The same over SSH, by a connection of its own: for what a session is given."""
         words: tuple[str, ...] = ("ssh", "-F", str(self.lab.ssh_config))
         words += ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
         words += ("-o", "LogLevel=ERROR")
@@ -111,7 +115,7 @@ class LiveCloud:
 
     def containers(self, node: str) -> list[str]:
         """The names of the node's running containers, as Podman says."""
-        return self.ssh(node, f"{LIST_RUNNING} --format '{{{{.Names}}}}'").text.split()
+        return self.shell(node, f"{LIST_RUNNING} --format '{{{{.Names}}}}'").text.split()
 
     def write_cloud(self) -> None:
         """Writes ``cloud.yaml`` with the placements under the nodes."""

@@ -88,7 +88,7 @@ class ObservedCloud(LiveCloud):
             # What bootstrap would do for containers in user namespaces of their own.
             line = "containers:2147483647:2147483648"
             script = f"grep -q ^containers: $f || echo {line} >> $f"
-            self.ssh(name, f"for f in /etc/subuid /etc/subgid; do {script}; done")
+            self.shell(name, f"for f in /etc/subuid /etc/subgid; do {script}; done")
 
     def place_talker(self, name: str, port: int, placement: str = 'nodes: ["*"]') -> None:
         """A pod that prints what it is told to, see `say`."""

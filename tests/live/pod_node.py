@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from tests.kubernetes_schema import text_faults
 from tests.live.images_for_tests import BUSYBOX_IMAGE, build_busybox_image
-from tests.live.lab_harness import ssh, wait_until
+from tests.live.lab_harness import run_on, wait_until
 
 from skerry.compile.cloud import compile_cloud
 from skerry.compile.lock import Lock, NodeFacts, ResolvedImage
@@ -59,21 +59,21 @@ class PodNode:
         self.running: dict[str, str] = {}
         self.image_id = build_busybox_image()
         archive = run(Command.of("podman", "save", BUSYBOX_IMAGE)).stdout
-        self.ssh("podman load --quiet", input=archive)
+        self.shell("podman load --quiet", input=archive)
         for file in ("/etc/subuid", "/etc/subgid"):
-            self.ssh(
+            self.shell(
                 f"grep -qs containers: {file} || echo containers:2147483647:2147483648 >>{file}"
             )
-        self.ssh("mkdir -p /etc/containers/systemd")
+        self.shell("mkdir -p /etc/containers/systemd")
 
     @property
     def node(self) -> Node:
         """The one node."""
         return self.lab.nodes[0]
 
-    def ssh(self, script: str, *, check: bool = True, input: bytes | None = None) -> Finished:
+    def shell(self, script: str, *, check: bool = True, input: bytes | None = None) -> Finished:
         """Runs a shell command on the node as root."""
-        return ssh(self.lab, self.node.name, script, check=check, input=input)
+        return run_on(self.node, script, check=check, input=input)
 
     def compile(
         self, manifests: dict[str, str], config: str = PAGE, *, user: str | None = ""
@@ -105,9 +105,9 @@ class PodNode:
         tree = self.compile(manifests, config)
         self.put(tree)
         try:
-            self.ssh(f"systemctl start {' '.join(tree.units)}")
+            self.shell(f"systemctl start {' '.join(tree.units)}")
         except CommandFailed as fault:
-            fault.add_note(self.ssh(_TELL, check=False).text)
+            fault.add_note(self.shell(_TELL, check=False).text)
             raise
         return tree
 
@@ -124,27 +124,27 @@ class PodNode:
                     int(one) if one.isdigit() else 0 for one in file.owner.split(":")
                 )
                 tar.addfile(member, io.BytesIO(file.content))
-        self.ssh("umask 022; tar -C / -x && systemctl daemon-reload", input=archive.getvalue())
+        self.shell("umask 022; tar -C / -x && systemctl daemon-reload", input=archive.getvalue())
 
     def clean(self) -> None:
         """Stops and removes all that was put here."""
-        self.ssh(_CLEAN)
+        self.shell(_CLEAN)
         self.running = {}
 
     def show(self, unit: str, *properties: str) -> list[str]:
         """Properties of a unit, in the order in which they are asked for."""
         words = " ".join(f"-p {name}" for name in properties)
-        lines = self.ssh(f"systemctl show {words} {unit}").text.splitlines()
+        lines = self.shell(f"systemctl show {words} {unit}").text.splitlines()
         found = dict(line.split("=", 1) for line in lines)
         return [found[name] for name in properties]
 
     def read(self, path: str) -> bytes:
         """A file of the node, empty while it is not there."""
-        return self.ssh(f"cat {path} 2>/dev/null", check=False).stdout
+        return self.shell(f"cat {path} 2>/dev/null", check=False).stdout
 
     def within(self, container: str, script: str) -> str:
         """What a shell command in a container prints."""
-        return self.ssh(f"podman exec {container} sh -c '{script}'").text
+        return self.shell(f"podman exec {container} sh -c '{script}'").text
 
     def fetch(self, port: int, path: str = "/") -> str:
         """The page that the node gives to the lab's network; empty while it does not."""
@@ -163,7 +163,7 @@ class PodNode:
         """The unit's log as soon as `wanted` is in it."""
         command = f"journalctl --sync; journalctl -q --no-pager -o short-precise -u {unit}"
         return wait_until(
-            lambda: text if wanted in (text := self.ssh(command).text) else "",
+            lambda: text if wanted in (text := self.shell(command).text) else "",
             20,
             f"{wanted!r} in the log of {unit}",
         )
@@ -172,7 +172,7 @@ class PodNode:
         """Waits until all of these units are active."""
         command = f"systemctl is-active {' '.join(units)}"
         wait_until(
-            lambda: set(self.ssh(command, check=False).text.split()) == {"active"},
+            lambda: set(self.shell(command, check=False).text.split()) == {"active"},
             timeout,
             f"{' and '.join(units)} to be active",
         )

@@ -71,7 +71,7 @@ def widest_gap(cloud: LiveCloud, node: str) -> float:
 
 
 def _times(cloud: LiveCloud, node: str) -> dict[tuple[int, str], list[float]]:
-    text = cloud.ssh(
+    text = cloud.shell(
         node, f"set -e; since=$(cat {_SINCE}); journalctl --sync; journalctl -q --no-pager "
         "--since=$since -o json --output-fields=MESSAGE,_SYSTEMD_UNIT -u 'skerry-beat.*'",
     ).text  # fmt: skip
@@ -93,7 +93,7 @@ def forget_beats(cloud: LiveCloud) -> None:
     and puts the copy in its place: also where the journal was deleted meanwhile.
     """
     for node in cloud.addresses:
-        cloud.ssh(node, f"set -e; journalctl --sync; date +@%s.%6N >{_SINCE}; {_EMPTY}")
+        cloud.shell(node, f"set -e; journalctl --sync; date +@%s.%6N >{_SINCE}; {_EMPTY}")
 
 
 def _beats(times: list[float]) -> Beats:

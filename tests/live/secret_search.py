@@ -45,12 +45,19 @@ class Marker:
 
 
 class Search:
-    """Searches for a marker; `folder` is for the list of what is searched, and is not searched."""
+    """Searches for a marker, or for several at once; `folder` is for the list of what is searched,
+    and is not searched."""
 
-    def __init__(self, marker: Marker, folder: Path) -> None:
+    def __init__(self, marker: Marker, folder: Path, *others: Marker) -> None:
         self.marker = marker
+        self.markers = (marker, *others)
         self.patterns = folder / f"patterns-{marker.core[:6]}"
-        self.patterns.write_bytes(b"\n".join(marker.forms()) + b"\n")
+        forms = [form for one in self.markers for form in one.forms()]
+        self.patterns.write_bytes(b"\n".join(forms) + b"\n")
+
+    def is_in(self, content: bytes) -> bool:
+        """Whether a text has any of them in some form."""
+        return any(one.is_in(content) for one in self.markers)
 
     def files(self, *folders: Path) -> list[str]:
         """The files below the folders that have it, in their content or name."""
@@ -62,9 +69,7 @@ class Search:
         for folder in there:
             for parent, names, files in os.walk(folder):
                 found += [
-                    f"{parent}/{name}"
-                    for name in (*names, *files)
-                    if self.marker.is_in(os.fsencode(name))
+                    f"{parent}/{name}" for name in (*names, *files) if self.is_in(os.fsencode(name))
                 ]
         return sorted(found)
 
@@ -77,14 +82,14 @@ class Search:
         volatile = [path.removeprefix(str(inside)) for path in self.files(*memory)]
         return sorted({*disk, *volatile})
 
-    def processes(self) -> list[str]:
+    def processes(self, kinds: tuple[str, ...] = ("cmdline", "environ")) -> list[str]:
         """Command lines and environments, of all processes of this machine and of its labs."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
-            for name in ("cmdline", "environ"):
+            for name in kinds:
                 try:
                     content = (process / name).read_bytes()
-                    if not self.marker.is_in(content):
+                    if not self.is_in(content):
                         continue
                     comm = (process / "comm").read_text().strip()
                     groups = re.split(r"[/\s]+", (process / "cgroup").read_text())
@@ -102,7 +107,7 @@ class Search:
 
         def watch() -> None:
             while not is_over.is_set():
-                found.extend(one for one in self.processes() if one.startswith("cmdline"))
+                found.extend(self.processes(("cmdline",)))
                 is_over.wait(0.01)
 
         watcher = threading.Thread(target=watch, daemon=True)

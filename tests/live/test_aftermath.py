@@ -106,7 +106,7 @@ def test_after_an_apply_nothing_is_left(running: LiveCloud) -> None:
 def test_each_kind_of_leftover_on_a_node_is_seen(running: LiveCloud) -> None:
     before = look_at(running, ["alpha"])
     for plant, _, _ in PLANTS:
-        running.ssh("alpha", plant)
+        running.shell("alpha", plant)
 
     def missed() -> list[str]:
         now = look_at(running, ["alpha"])
@@ -119,7 +119,7 @@ def test_each_kind_of_leftover_on_a_node_is_seen(running: LiveCloud) -> None:
         assert missed() == []
     finally:
         for _, clean, _ in PLANTS:
-            running.ssh("alpha", clean)
+            running.shell("alpha", clean)
     check_aftermath(running, before)
 
 
@@ -143,11 +143,11 @@ def test_what_is_left_on_the_operators_side_is_seen(running: LiveCloud) -> None:
 
 def test_a_restart_a_stop_and_drift_are_seen(running: LiveCloud) -> None:
     before = look_at(running)
-    running.ssh("alpha", "systemctl restart skerry-web.0.service")
+    running.shell("alpha", "systemctl restart skerry-web.0.service")
     with pytest.raises(AssertionError, match="was restarted without need"):
         check_aftermath(running, before, ends_within=1)
     check_aftermath(running, before, restarted={"web"})
-    running.ssh("alpha", "systemctl stop skerry-web.0.service")
+    running.shell("alpha", "systemctl stop skerry-web.0.service")
     stopped = look_at(running).nodes["alpha"]
     assert any(
         "has stopped without need" in words
@@ -156,6 +156,6 @@ def test_a_restart_a_stop_and_drift_are_seen(running: LiveCloud) -> None:
     # The further apply would start it: so the one before had not converged.
     with pytest.raises(AssertionError, match="a further apply"):
         check_aftermath(running, before, restarted={"web"}, ends_within=1)
-    running.ssh("alpha", "echo drift > /etc/skerry/config/web-page/index.html")
+    running.shell("alpha", "echo drift > /etc/skerry/config/web-page/index.html")
     with pytest.raises(AssertionError, match="a further apply"):
         check_aftermath(running, look_at(running), restarted={"web"}, ends_within=1)

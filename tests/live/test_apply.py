@@ -22,12 +22,12 @@ def page(cloud: LiveCloud, node: str, port: int) -> str:
 
 def generation(cloud: LiveCloud, node: str) -> int:
     """The number of the node's active generation."""
-    return int(cloud.ssh(node, "readlink /var/lib/skerry/current | grep -o '[0-9]*$'").text)
+    return int(cloud.shell(node, "readlink /var/lib/skerry/current | grep -o '[0-9]*$'").text)
 
 
 def started(cloud: LiveCloud, node: str, unit: str) -> str:
     """When a unit was last started: another value means that it was touched."""
-    return cloud.ssh(node, f"systemctl show -P ActiveEnterTimestampMonotonic {unit}").text
+    return cloud.shell(node, f"systemctl show -P ActiveEnterTimestampMonotonic {unit}").text
 
 
 def test_apply_serves_http_and_the_second_apply_does_nothing(cloud: LiveCloud) -> None:
@@ -68,7 +68,7 @@ def test_what_left_the_folder_is_removed_from_the_node(cloud: LiveCloud) -> None
     cloud.skerry("apply", "--yes")
     assert page(cloud, "beta", 8081) == ""
     left = "find /etc/containers/systemd /etc/skerry -type f 2>/dev/null; podman ps -aq"
-    assert cloud.ssh("beta", left).text == ""
+    assert cloud.shell("beta", left).text == ""
 
 
 def test_failing_pod_shows_its_log_and_the_node_goes_back(cloud: LiveCloud) -> None:
@@ -93,17 +93,17 @@ def test_failing_pod_shows_its_log_and_the_node_goes_back(cloud: LiveCloud) -> N
 
 
 def test_failing_node_does_not_hold_the_others_back(cloud: LiveCloud) -> None:
-    cloud.ssh("alpha", "mkdir -p /etc/containers/systemd && echo foreign > "
+    cloud.shell("alpha", "mkdir -p /etc/containers/systemd && echo foreign > "
               "/etc/containers/systemd/skerry-web.0.container")  # fmt: skip
     try:
         cloud.place("web", httpd("web", image=BUSYBOX_IMAGE, port=8081), 'nodes: ["*"]')
         refused = cloud.skerry("apply", "--yes", expect=3)
         assert "is not Skerry's" in refused.text
         assert page(cloud, "beta", 8081) == "hello"
-        kept = cloud.ssh("alpha", "cat /etc/containers/systemd/skerry-web.0.container").text
+        kept = cloud.shell("alpha", "cat /etc/containers/systemd/skerry-web.0.container").text
         assert kept == "foreign"
     finally:
-        cloud.ssh("alpha", "rm /etc/containers/systemd/skerry-web.0.container")
+        cloud.shell("alpha", "rm /etc/containers/systemd/skerry-web.0.container")
 
 
 def test_rollback_brings_the_old_page_back(cloud: LiveCloud) -> None:
@@ -120,11 +120,11 @@ def test_rollback_brings_the_old_page_back(cloud: LiveCloud) -> None:
 def test_drift_by_hand_is_planned_and_mended(cloud: LiveCloud) -> None:
     cloud.place("web", httpd("web", image=BUSYBOX_IMAGE, port=8081), "nodes: [alpha]")
     cloud.skerry("apply", "--yes")
-    cloud.ssh("alpha", "echo hacked > /etc/skerry/config/web-page/index.html")
+    cloud.shell("alpha", "echo hacked > /etc/skerry/config/web-page/index.html")
     assert "was changed on the node" in cloud.skerry("plan").text
     cloud.skerry("apply", "--yes")
     assert page(cloud, "alpha", 8081) == "hello"
-    cloud.ssh("alpha", "systemctl stop skerry-web.0.service")
+    cloud.shell("alpha", "systemctl stop skerry-web.0.service")
     assert "was stopped" in cloud.skerry("plan").text
     cloud.skerry("apply", "--yes")
     assert page(cloud, "alpha", 8081) == "hello"
@@ -143,7 +143,7 @@ def test_two_operators_at_once_one_is_told_who(cloud: LiveCloud, tmp_path: Path)
     )
     first.start()
     wait_until(
-        lambda: cloud.ssh("alpha", "test -e /var/lib/skerry/lock", check=False).status == 0,
+        lambda: cloud.shell("alpha", "test -e /var/lib/skerry/lock", check=False).status == 0,
         30,
         "the lock to be taken",
     )
@@ -183,7 +183,9 @@ def test_node_that_lost_power_in_the_middle_is_mended_by_the_next_apply(
     first = start(cloud.command("apply", "--yes"), stdout=DEVNULL, stderr=DEVNULL)
     changed = "grep -q 'exit 3' /etc/containers/systemd/skerry-web.0.container"
     wait_until(
-        lambda: cloud.ssh("alpha", changed, check=False).status == 0, 30, "the files to be changed"
+        lambda: cloud.shell("alpha", changed, check=False).status == 0,
+        30,
+        "the files to be changed",
     )
     cloud.lab.node("alpha").kill()
     # The operator's machine dies too: nobody rejoins the switch.
@@ -227,7 +229,9 @@ def test_no_process_of_skerry_is_left_on_a_node(cloud: LiveCloud, *, is_json: bo
     )
     for words in commands:
         cloud.skerry(*(["--json"] if is_json else []), *words, expect=None)
-        listed = cloud.ssh("alpha", "ps -eo args; systemctl list-units --plain 'skerry-activate*'")
+        listed = cloud.shell(
+            "alpha", "ps -eo args; systemctl list-units --plain 'skerry-activate*'"
+        )
         ours = [
             line
             for line in listed.text.splitlines()
@@ -240,6 +244,6 @@ def test_apply_with_nothing_to_change_is_one_exchange(cloud: LiveCloud) -> None:
     cloud.place("web", httpd("web", image=BUSYBOX_IMAGE, port=8081), "nodes: [alpha]")
     cloud.skerry("apply", "--yes")
     count = "journalctl -q -o cat _COMM=sudo | grep -c skerry_node || true"
-    before = int(cloud.ssh("alpha", count).text)
+    before = int(cloud.shell("alpha", count).text)
     cloud.skerry("apply", "--yes")
-    assert int(cloud.ssh("alpha", count).text) - before == 1
+    assert int(cloud.shell("alpha", count).text) - before == 1

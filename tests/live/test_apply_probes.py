@@ -88,7 +88,7 @@ def test_apply_waits_until_the_pod_is_ready_and_status_shows_when_it_is_not(
     done = cloud.json("apply", "--yes")["done"]["alpha"]
     assert done["health"] >= 3.5
     assert state(cloud) == "running"
-    cloud.ssh("alpha", f"podman exec {container(cloud)} rm /www/ok")
+    cloud.shell("alpha", f"podman exec {container(cloud)} rm /www/ok")
     wait_until(lambda: state(cloud) == "not-ready", 60, "not ready")
     assert "not-ready" in cloud.skerry("status").text
     # It runs, and that is what was asked for: nothing to do.
@@ -133,10 +133,10 @@ def test_probe_that_is_taken_out_leaves_no_timer(cloud: LiveCloud) -> None:
     for lines in ((probe,), ()):
         cloud.place("web", pod(*lines), ALPHA)
         cloud.skerry("apply", "--yes")
-        assert ("liveness.timer" in cloud.ssh("alpha", units).text) == bool(lines)
-    assert cloud.ssh("alpha", "systemctl --failed --plain --no-legend").text == ""
+        assert ("liveness.timer" in cloud.shell("alpha", units).text) == bool(lines)
+    assert cloud.shell("alpha", "systemctl --failed --plain --no-legend").text == ""
     files = "ls /etc/skerry/probes /etc/systemd/system/skerry-* 2>/dev/null"
-    assert cloud.ssh("alpha", files, check=False).text == ""
+    assert cloud.shell("alpha", files, check=False).text == ""
 
 
 @pytest.mark.honours("PodSpec.restartPolicy")
@@ -147,11 +147,11 @@ def test_completed_pod_is_done_after_a_reboot_too(cloud: LiveCloud) -> None:
     cloud.lab.node("alpha").reboot()
     wait_until(lambda: state(cloud) == "completed", 60, "it to be known after the reboot")
     ran = "journalctl -q -b -o cat -u 'skerry-web.0*.service' | grep -cx ran || true"
-    assert cloud.ssh("alpha", ran).text == "0"
+    assert cloud.shell("alpha", ran).text == "0"
     assert "nothing to change" in cloud.skerry("apply", "--yes").text
     # What changed is another pod, and runs.
     cloud.place("web", pod(script="echo ran; echo twice; exit 0", policy="Never"), ALPHA)
     cloud.skerry("apply", "--yes")
-    assert cloud.ssh("alpha", ran).text == "1"
+    assert cloud.shell("alpha", ran).text == "1"
     cloud.empty()
-    assert cloud.ssh("alpha", "ls /var/lib/skerry/completed").text == ""
+    assert cloud.shell("alpha", "ls /var/lib/skerry/completed").text == ""

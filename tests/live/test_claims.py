@@ -43,7 +43,7 @@ def keeper(version: str) -> str:
 
 def within(cloud: LiveCloud, script: str) -> list[str]:
     """The words that a shell command in the pod prints."""
-    return cloud.ssh("alpha", f"podman exec skerry-keeper.0 sh -c '{script}'").text.split()
+    return cloud.shell("alpha", f"podman exec skerry-keeper.0 sh -c '{script}'").text.split()
 
 
 @pytest.mark.honours(
@@ -62,7 +62,7 @@ def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: Liv
     )
     assert (
         f"skerry {VOLUMES}/skerry-keeper.0.fast tmpfs"
-        in cloud.ssh("alpha", "cat /proc/mounts").text
+        in cloud.shell("alpha", "cat /proc/mounts").text
     )
     assert "nothing to change" in cloud.skerry("apply", "--yes").text
     assert within(cloud, "cat /kept/text /fast/text /scratch/text") == ["first"] * 3
@@ -76,7 +76,7 @@ def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: Liv
     # No pod at all, and the same one again.
     cloud.remove("keeper")
     cloud.skerry("apply", "--yes")
-    left = cloud.ssh("alpha", f"cat /proc/mounts; ls {VOLUMES}; ls /var/lib/skerry/claims")
+    left = cloud.shell("alpha", f"cat /proc/mounts; ls {VOLUMES}; ls /var/lib/skerry/claims")
     assert left.text.splitlines()[-1] == "kept"
     assert "skerry-keeper" not in left.text
     cloud.place("keeper", keeper("3"), "nodes: [alpha]")
@@ -84,7 +84,7 @@ def test_claim_outlives_changes_and_removal_and_an_empty_dir_does_not(cloud: Liv
     assert within(cloud, "cat /kept/text; stat -c %u:%g /kept/text") == ["first", "7:8"]
     # The manifest of a generation says which folders of claims it uses.
     units = "grep -o '\"claims\":\\[[^]]*\\]' /var/lib/skerry/current/manifest.json"
-    assert '"claims":["/var/lib/skerry/claims/kept"]' in cloud.ssh("alpha", units).text
+    assert '"claims":["/var/lib/skerry/claims/kept"]' in cloud.shell("alpha", units).text
 
 
 @pytest.mark.honours(

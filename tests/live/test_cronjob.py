@@ -56,7 +56,7 @@ def shared(new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory
 def cloud(shared: LiveCloud) -> Iterator[LiveCloud]:
     """The cloud, with nothing running on it before and after."""
     shared.empty()
-    shared.ssh(NODE, "rm -rf /srv/*")
+    shared.shell(NODE, "rm -rf /srv/*")
     yield shared
     shared.empty()
 
@@ -69,12 +69,12 @@ def cron(name: str, script: str, *fields: str, schedule: str = NEVER) -> str:
 
 
 def lines(cloud: LiveCloud, name: str) -> list[str]:
-    return cloud.ssh(NODE, f"cat /srv/{name}/log 2>/dev/null || true").text.split()
+    return cloud.shell(NODE, f"cat /srv/{name}/log 2>/dev/null || true").text.split()
 
 
 def fire(cloud: LiveCloud, name: str) -> None:
     """What the timer does at its time."""
-    cloud.ssh(NODE, f"systemctl start skerry-{name}.cron.service")
+    cloud.shell(NODE, f"systemctl start skerry-{name}.cron.service")
 
 
 def row(cloud: LiveCloud, name: str) -> dict[str, object]:
@@ -98,7 +98,7 @@ def reboot(cloud: LiveCloud) -> None:
     cloud.lab.node(NODE).reboot()
     script = "systemctl is-system-running"
     up = ("running", "degraded")
-    wait_until(lambda: cloud.ssh(NODE, script, check=False).text in up, 90, "the boot's end")
+    wait_until(lambda: cloud.shell(NODE, script, check=False).text in up, 90, "the boot's end")
 
 
 @pytest.mark.honours(
@@ -113,9 +113,9 @@ def test_it_fires_by_the_clock_also_after_a_reboot(cloud: LiveCloud) -> None:
     wait_until(lambda: row(cloud, "tick")["state"] == "scheduled", 30, "the run to be over")
     assert 0 < float(str(row(cloud, "tick")["next_in"])) <= 61
     reboot(cloud)
-    assert "skerry-tick.cron.timer" in cloud.ssh(NODE, "systemctl list-timers").text
+    assert "skerry-tick.cron.timer" in cloud.shell(NODE, "systemctl list-timers").text
     wait_until(lambda: lines(cloud, "tick"), 90, "a full minute")
-    second = cloud.ssh(NODE, "date -d @$(stat -c %Y /srv/tick/log) +%S").text
+    second = cloud.shell(NODE, "date -d @$(stat -c %Y /srv/tick/log) +%S").text
     assert int(second) < 30
     wait_last(cloud, "tick", "success")
     assert "ran" in cloud.skerry("logs", "tick").text
@@ -136,7 +136,7 @@ def test_runs_that_overlap(cloud: LiveCloud) -> None:
         fire(cloud, name)
     for name in ("allow", "replace"):
         wait_until(lambda: lines(cloud, name) == ["begun", "begun"], 60, "the second")  # noqa: B023
-    log = cloud.ssh(NODE, "journalctl -q -o cat -u skerry-forbid.cron.service").text
+    log = cloud.shell(NODE, "journalctl -q -o cat -u skerry-forbid.cron.service").text
     assert "left out: the run before goes on (concurrencyPolicy Forbid)" in log
     assert sorted(cloud.containers(NODE)) == [
         "skerry-allow.0", "skerry-allow.1", "skerry-forbid.0", "skerry-replace.0",
@@ -145,7 +145,7 @@ def test_runs_that_overlap(cloud: LiveCloud) -> None:
     cloud.place("forbid", cron("forbid", "exit 0", "concurrencyPolicy: Forbid"))
     cloud.skerry("apply", "--yes")
     for name in ("allow", "forbid", "replace"):
-        cloud.ssh(NODE, f"touch /srv/{name}/go")
+        cloud.shell(NODE, f"touch /srv/{name}/go")
     for name in ("allow", "forbid", "replace"):
         wait_last(cloud, name, "success")
     assert lines(cloud, "allow") == ["begun", "begun", "ended", "ended"]
@@ -153,7 +153,7 @@ def test_runs_that_overlap(cloud: LiveCloud) -> None:
     # The first was ended by the second, and that is in the records.
     assert lines(cloud, "replace") == ["begun", "begun", "ended"]
     records = "cat /var/lib/skerry/volumes/skerry-replace.cron/runs/*"
-    assert "replaced" in cloud.ssh(NODE, records).text
+    assert "replaced" in cloud.shell(NODE, records).text
 
 
 @pytest.mark.honours("CronJobSpec.successfulJobsHistoryLimit", "CronJobSpec.failedJobsHistoryLimit")
@@ -165,17 +165,17 @@ def test_records_are_kept_up_to_the_limits(cloud: LiveCloud) -> None:
 
     def records() -> list[str]:
         command = "cat /var/lib/skerry/volumes/skerry-kept.cron/runs/* 2>/dev/null || true"
-        return sorted(line.split()[1] for line in cloud.ssh(NODE, command).text.splitlines())
+        return sorted(line.split()[1] for line in cloud.shell(NODE, command).text.splitlines())
 
     for count in (1, 2):
         fire(cloud, "kept")
         wait_until(lambda: len(lines(cloud, "kept")) == count, 30, "a run")  # noqa: B023
         wait_last(cloud, "kept", "exit-code")
     assert records() == ["exit-code"]
-    cloud.ssh(NODE, "touch /srv/kept/good")
+    cloud.shell(NODE, "touch /srv/kept/good")
     for count in (3, 4, 5):
         # Records are named after the second in which a run began.
-        cloud.ssh(NODE, "now=$(date +%s); until [ $(date +%s) -gt $now ]; do sleep 0.1; done")
+        cloud.shell(NODE, "now=$(date +%s); until [ $(date +%s) -gt $now ]; do sleep 0.1; done")
         fire(cloud, "kept")
         wait_until(lambda: len(lines(cloud, "kept")) == count, 30, "a run")  # noqa: B023
         wait_last(cloud, "kept", "success")
@@ -185,8 +185,8 @@ def test_records_are_kept_up_to_the_limits(cloud: LiveCloud) -> None:
     # They go with the cron job.
     cloud.remove("kept")
     cloud.skerry("apply", "--yes")
-    assert cloud.ssh(NODE, "ls /var/lib/skerry/volumes").text == ""
-    assert "skerry" not in cloud.ssh(NODE, "systemctl list-timers --all").text
+    assert cloud.shell(NODE, "ls /var/lib/skerry/volumes").text == ""
+    assert "skerry" not in cloud.shell(NODE, "systemctl list-timers --all").text
 
 
 @pytest.mark.honours("CronJobSpec.suspend")
@@ -194,7 +194,7 @@ def test_a_suspended_one_has_no_timer(cloud: LiveCloud) -> None:
     cloud.place("asleep", cron("asleep", "echo ran >>/out/log", "suspend: true"))
     cloud.skerry("apply", "--yes")
     assert row(cloud, "asleep")["state"] == "suspended"
-    assert "skerry-asleep" not in cloud.ssh(NODE, "systemctl list-timers --all").text
+    assert "skerry-asleep" not in cloud.shell(NODE, "systemctl list-timers --all").text
     cloud.place("asleep", cron("asleep", "echo ran >>/out/log"))
     cloud.skerry("apply", "--yes")
     assert row(cloud, "asleep")["state"] == "scheduled"
@@ -207,7 +207,7 @@ def test_the_time_zone_is_the_schedules(cloud: LiveCloud) -> None:
     cloud.place("noon", cron("noon", "exit 0", "timeZone: Asia/Kathmandu", schedule="0 12 * * *"))
     cloud.skerry("apply", "--yes")
     show = "TZ=UTC systemctl show -P NextElapseUSecRealtime skerry-noon.cron.timer"
-    assert cloud.ssh(NODE, show).text.split()[2] == "06:15:00"
+    assert cloud.shell(NODE, show).text.split()[2] == "06:15:00"
 
 
 @pytest.mark.honours("CronJobSpec.startingDeadlineSeconds")
@@ -215,7 +215,7 @@ def test_what_comes_too_late_is_left_out(cloud: LiveCloud) -> None:
     """The node was off: what was missed is run once, where it is not too late for it."""
     names = {"kept": "startingDeadlineSeconds: 90000", "missed": "startingDeadlineSeconds: 5"}
     # Two minutes ago by the node's clock, and not again today.
-    past = cloud.ssh(NODE, "TZ=UTC date -d '-2 minutes' '+%-M %-H'").text
+    past = cloud.shell(NODE, "TZ=UTC date -d '-2 minutes' '+%-M %-H'").text
     for name, field in names.items():
         text = cron(name, "echo ran >>/out/log", field, schedule=f"{past} * * *")
         cloud.place(name, text)
@@ -224,11 +224,13 @@ def test_what_comes_too_late_is_left_out(cloud: LiveCloud) -> None:
     # As if it had last run an hour ago, and then the node had been off.
     for name in names:
         stamp = f"/var/lib/systemd/timers/stamp-skerry-{name}.cron.timer"
-        cloud.ssh(NODE, f"touch -d '-1 hour' {stamp}")
+        cloud.shell(NODE, f"touch -d '-1 hour' {stamp}")
     reboot(cloud)
     wait_until(lambda: lines(cloud, "kept") == ["ran"], 60, "the missed run")
     log = "journalctl -q -o cat -u skerry-missed.cron.service"
-    wait_until(lambda: "left out: more than 5 s late" in cloud.ssh(NODE, log).text, 60, "the word")
+    wait_until(
+        lambda: "left out: more than 5 s late" in cloud.shell(NODE, log).text, 60, "the word"
+    )
     assert lines(cloud, "missed") == []
 
 
@@ -241,7 +243,7 @@ def test_a_run_goes_on_after_a_reboot(cloud: LiveCloud) -> None:
     wait_until(lambda: lines(cloud, "cut") == ["begun"], 30, "the run")
     reboot(cloud)
     wait_until(lambda: lines(cloud, "cut") == ["begun", "begun"], 60, "the run again")
-    cloud.ssh(NODE, "touch /srv/cut/go")
+    cloud.shell(NODE, "touch /srv/cut/go")
     wait_last(cloud, "cut", "success")
 
 
@@ -250,11 +252,11 @@ def test_a_run_that_somebody_stopped_is_in_nobodys_way(cloud: LiveCloud) -> None
     cloud.skerry("apply", "--yes")
     fire(cloud, "halt")
     wait_until(lambda: lines(cloud, "halt") == ["begun"], 30, "the run")
-    cloud.ssh(NODE, "systemctl stop skerry-halt.0.service")
+    cloud.shell(NODE, "systemctl stop skerry-halt.0.service")
     fire(cloud, "halt")
     wait_until(lambda: lines(cloud, "halt") == ["begun", "begun"], 30, "the next run")
     assert row(cloud, "halt")["last"] == "interrupted"
-    cloud.ssh(NODE, "touch /srv/halt/go")
+    cloud.shell(NODE, "touch /srv/halt/go")
     wait_last(cloud, "halt", "success")
 
 

@@ -41,7 +41,7 @@ def nodes_of(operator: LiveCloud, workload: str) -> list[str]:
     """The nodes on which a workload runs, by the node's own words."""
     found = []
     for node in operator.addresses:
-        listed = operator.ssh(node, "systemctl list-units --plain --no-legend 'skerry-*.service'")
+        listed = operator.shell(node, "systemctl list-units --plain --no-legend 'skerry-*.service'")
         if f"skerry-{workload}." in listed.text:
             found.append(node)
     return found
@@ -129,7 +129,7 @@ def test_ledger(operator: LiveCloud, tmp_path: Path, monkeypatch: pytest.MonkeyP
     script = f"exec 3<>{port}; echo PING >&3; head -1 <&3"
     asked = operator.lab.inside("bash", "-c", script)
     assert "NOAUTH" in run(asked).text
-    operator.ssh(node, "kill -STOP $(pidof redis-server)")
+    operator.shell(node, "kill -STOP $(pidof redis-server)")
     wait_until(
         lambda: within_redis(operator, "timeout 2 redis-cli get visits") == "1",
         120,
@@ -137,9 +137,9 @@ def test_ledger(operator: LiveCloud, tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     copies = "ls /var/lib/skerry/claims/backups"
     # The job is on the node of the claim that it reads: both are one node's, and folders.
-    wait_until(lambda: operator.ssh(node, copies, check=False).text, 150, "the first copy")
+    wait_until(lambda: operator.shell(node, copies, check=False).text, 150, "the first copy")
     assert "copies" in operator.skerry("logs", "backup").text
-    assert operator.ssh(node, "stat -c %F /var/lib/skerry/claims/redis-data").text == "directory"
+    assert operator.shell(node, "stat -c %F /var/lib/skerry/claims/redis-data").text == "directory"
     # More than any node has free.
     large = (operator.folder / "pods/backup.yaml").read_text().replace("backup", "moreup")
     (operator.folder / "pods/moreup.yaml").write_text(large.replace("1Gi", "9Pi"))

@@ -60,7 +60,7 @@ def back(cloud: LiveCloud, *nodes: str) -> None:
 def whole(cloud: LiveCloud, node: str) -> None:
     """Waits until a switch that nobody confirmed has gone back by itself, as the words say."""
     there = "! test -e /var/lib/skerry/journal"
-    wait_until(lambda: cloud.ssh(node, there, check=False).status == 0, 120, f"{node} to go back")
+    wait_until(lambda: cloud.shell(node, there, check=False).status == 0, 120, f"{node} to go back")
 
 
 def roll_to_beta(cloud: LiveCloud) -> tuple[Look, Terminal]:
@@ -73,7 +73,7 @@ def roll_to_beta(cloud: LiveCloud) -> tuple[Look, Terminal]:
     terminal = Terminal(cloud, "apply", "--yes")
     terminal.wait_for("wave 2 of 3")
     running = "systemctl is-active --quiet 'skerry-activate-*.service'"
-    wait_until(lambda: cloud.ssh("beta", running, check=False).status == 0, 60, "beta's switch")
+    wait_until(lambda: cloud.shell("beta", running, check=False).status == 0, 60, "beta's switch")
     return before, terminal
 
 
@@ -107,7 +107,7 @@ def test_a_node_that_hangs_in_the_middle(breakable: LiveCloud, seen: Seen) -> No
     whole(cloud, "beta")
     # Its switch gave the lock back, with nobody there to tell it to.
     free = "! test -e /var/lib/skerry/lock"
-    wait_until(lambda: cloud.ssh("beta", free, check=False).status == 0, 30, "beta's lock to go")
+    wait_until(lambda: cloud.shell("beta", free, check=False).status == 0, 30, "beta's lock to go")
     cloud.skerry("apply", "--yes", "-m", "again")
     check_aftermath(cloud, before, restarted={"beat"})
 

@@ -26,7 +26,7 @@ Seen = Callable[..., None]
 def locked(cloud: LiveCloud) -> list[str]:
     """The nodes whose lock is held by somebody."""
     there = "test -e /var/lib/skerry/lock"
-    return [node for node in NODES if cloud.ssh(node, there, check=False).status == 0]
+    return [node for node in NODES if cloud.shell(node, there, check=False).status == 0]
 
 
 def generations(cloud: LiveCloud) -> dict[str, int]:
@@ -59,7 +59,7 @@ def rolling(cloud: LiveCloud) -> Iterator[Terminal]:
     terminal = Terminal(cloud, "apply", "--yes")
     terminal.wait_for("wave 2 of 3")
     running = "systemctl is-active --quiet 'skerry-activate-*.service'"
-    wait_until(lambda: cloud.ssh("beta", running, check=False).status == 0, 60, "beta's switch")
+    wait_until(lambda: cloud.shell("beta", running, check=False).status == 0, 60, "beta's switch")
     yield terminal
     if terminal.process.poll() is None:
         terminal.process.kill()
@@ -75,11 +75,12 @@ def test_ctrl_c_while_nodes_are_looked_at(cloud: LiveCloud, seen: Seen, verb: st
         terminal = Terminal(cloud, verb)
         asking = "systemctl show -P ActiveState skerry-web.0.service"
         wait_until(lambda: len(ssh_left(cloud)) == 1, 60, "all but gamma to have answered")
-        assert "active" in cloud.ssh("alpha", asking).text
+        assert "active" in cloud.shell("alpha", asking).text
         begun = monotonic()
         terminal.type(CTRL_C)
         assert terminal.end() == 130
-        assert monotonic() - begun < 5
+        # What is silent would be given up after 15 s.
+        assert monotonic() - begun < 10
     finally:
         cloud.lab.node("gamma").thaw()
     seen(last_words(terminal), typed=f"skerry {verb}")
@@ -124,7 +125,7 @@ def test_ctrl_c_while_contents_are_sent(cloud: LiveCloud, seen: Seen) -> None:
 def locked_there(cloud: LiveCloud, *nodes: str) -> bool:
     """Whether the locks of all these nodes are taken."""
     there = "test -e /var/lib/skerry/lock"
-    return all(cloud.ssh(node, there, check=False).status == 0 for node in nodes)
+    return all(cloud.shell(node, there, check=False).status == 0 for node in nodes)
 
 
 def never_silent(cloud: LiveCloud) -> None:
@@ -161,11 +162,12 @@ def test_the_second_ctrl_c_is_obeyed_at_once(
     begun = monotonic()
     rolling.type(CTRL_C)
     assert rolling.end() == 130
-    assert monotonic() - begun < 2
+    # What shows that it was obeyed is that beta goes back; nor did it wait for that (30 s).
+    assert monotonic() - begun < 10
     seen(last_words(rolling), typed=APPLY)
     assert ssh_left(cloud) == []
     gone = "! test -e /var/lib/skerry/journal"
-    wait_until(lambda: cloud.ssh("beta", gone, check=False).status == 0, 90, "beta to go back")
+    wait_until(lambda: cloud.shell("beta", gone, check=False).status == 0, 90, "beta to go back")
     assert generations(cloud)["beta"] == before["beta"]
     assert locked(cloud) == ["alpha", "gamma"], "nobody was there to give them back"
     # As the words say, the next run here takes them over.
@@ -233,4 +235,4 @@ def change(cloud: LiveCloud, text: str) -> None:
 
 def settled(cloud: LiveCloud, node: str) -> bool:
     """Whether no switch is under way on the node."""
-    return cloud.ssh(node, "test -e /var/lib/skerry/journal", check=False).status != 0
+    return cloud.shell(node, "test -e /var/lib/skerry/journal", check=False).status != 0

@@ -94,17 +94,21 @@ def test_what_files_probes_and_hooks_are_given(node: PodNode) -> None:
     node.start(yaml.safe_dump_all(config), values=yaml.safe_dump(pod))
 
     def words_of(name: str) -> list[str]:
-        wait_until(lambda: node.ssh(f"test -e /srv/out/{name}", check=False).status == 0, 60, name)
+        wait_until(
+            lambda: node.shell(f"test -e /srv/out/{name}", check=False).status == 0, 60, name
+        )
         return node.read(f"/srv/out/{name}").decode().split("\0")[:-1]
 
     assert words_of("started") == WORDS
     assert words_of("probe") == WORDS
     environment = dict(entry.split("=", 1) for entry in words_of("env"))
     assert [environment[f"C{number}"] for number in range(len(values))] == values
-    listed = node.ssh(f"podman exec skerry-values.0 sh -c {shlex.quote(LIST)}").stdout.split(b"\0")
+    listed = node.shell(f"podman exec skerry-values.0 sh -c {shlex.quote(LIST)}").stdout.split(
+        b"\0"
+    )
     assert dict(zip(map(bytes.decode, listed[:-1:2]), listed[1::2], strict=True)) == {
         **{name: text.encode() for name, text in files.items()},
         **{name: text.encode() for name, text in keys.items()},
     }
-    node.ssh("systemctl stop skerry-values.0.service")
+    node.shell("systemctl stop skerry-values.0.service")
     assert words_of("stopping") == WORDS

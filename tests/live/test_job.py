@@ -47,7 +47,7 @@ def shared(new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory
 def cloud(shared: LiveCloud) -> Iterator[LiveCloud]:
     """The cloud, with nothing running on it before and after."""
     shared.empty()
-    shared.ssh(NODE, "rm -rf /srv/*")
+    shared.shell(NODE, "rm -rf /srv/*")
     yield shared
     shared.empty()
 
@@ -60,7 +60,7 @@ def job(name: str, script: str, *fields: str, policy: str = "OnFailure") -> str:
 
 
 def lines(cloud: LiveCloud, path: str) -> list[str]:
-    return cloud.ssh(NODE, f"cat {path} 2>/dev/null || true").text.split()
+    return cloud.shell(NODE, f"cat {path} 2>/dev/null || true").text.split()
 
 
 def states(cloud: LiveCloud) -> dict[int, str]:
@@ -77,14 +77,14 @@ def reboot(cloud: LiveCloud) -> None:
     cloud.lab.node(NODE).reboot()
     script = "systemctl is-system-running"
     up = ("running", "degraded")
-    wait_until(lambda: cloud.ssh(NODE, script, check=False).text in up, 90, "the boot's end")
+    wait_until(lambda: cloud.shell(NODE, script, check=False).text in up, 90, "the boot's end")
 
 
 def hasten(cloud: LiveCloud, unit: str) -> None:
     """Shortens Kubernetes' waits of ten seconds and more before another try."""
     drop_in = "[Service]\\nRestartSec=100ms\\nRestartMaxDelaySec=200ms\\n"
     folder = f"/run/systemd/system/{unit}.d"
-    cloud.ssh(NODE, f"mkdir -p {folder}; printf '{drop_in}' >{folder}/zz.conf")
+    cloud.shell(NODE, f"mkdir -p {folder}; printf '{drop_in}' >{folder}/zz.conf")
 
 
 @pytest.mark.honours("Job.apiVersion", "Job.kind", "Job.metadata", "Job.spec", "JobSpec.template")
@@ -121,14 +121,14 @@ def test_indexed_pods_run_in_lanes(cloud: LiveCloud) -> None:
     assert states(cloud) == {0: "running", 1: "running", 2: "waiting", 3: "waiting", 4: "waiting"}
     # An apply with nothing changed starts nothing.
     cloud.skerry("apply", "--yes")
-    cloud.ssh(NODE, "touch /srv/lanes/go0")
+    cloud.shell(NODE, "touch /srv/lanes/go0")
     wait_state(cloud, "running", 2)
     assert states(cloud) == {0: "completed", 1: "running", 2: "running", 3: "waiting", 4: "waiting"}
     # What a reboot cuts off goes on where it was.
     reboot(cloud)
     wait_state(cloud, "running", 2)
     assert states(cloud) == {0: "completed", 1: "running", 2: "running", 3: "waiting", 4: "waiting"}
-    cloud.ssh(NODE, "touch /srv/lanes/go1 /srv/lanes/go2 /srv/lanes/go3 /srv/lanes/go4")
+    cloud.shell(NODE, "touch /srv/lanes/go1 /srv/lanes/go2 /srv/lanes/go3 /srv/lanes/go4")
     for pod in range(5):
         wait_state(cloud, "completed", pod)
     begun = [word for word in lines(cloud, "/srv/lanes/log") if word.startswith("b")]
@@ -144,7 +144,7 @@ def test_tried_again_up_to_the_limit(cloud: LiveCloud) -> None:
         hasten(cloud, f"skerry-{name}.0.service")
         cloud.place(name, job(name, script, "backoffLimit: 2", policy=policy))
     cloud.skerry("apply", "--yes")
-    found = cloud.ssh(NODE, "systemctl cat skerry-retry-never.0.service").text
+    found = cloud.shell(NODE, "systemctl cat skerry-retry-never.0.service").text
     assert "RestartSec=10\nRestartSteps=5\nRestartMaxDelaySec=360\n" in found
 
     def have_failed() -> bool:
@@ -168,7 +168,7 @@ def test_what_fails_at_once_fails_the_apply(cloud: LiveCloud) -> None:
     assert "failed at once" in failed.error_text + failed.text
     # Nothing of it is left to stand in the way of another try.
     cloud.place("bad", job("bad", "[ -e /out/mended ]"))
-    cloud.ssh(NODE, "mkdir -p /srv/bad; touch /srv/bad/mended")
+    cloud.shell(NODE, "mkdir -p /srv/bad; touch /srv/bad/mended")
     cloud.skerry("apply", "--yes")
     wait_state(cloud, "completed")
 
@@ -208,7 +208,7 @@ def test_a_rollback_for_another_cause_runs_no_old_job_again(cloud: LiveCloud) ->
     cloud.skerry("apply", "--yes")
     wait_state(cloud, "completed")
     assert lines(cloud, "/srv/back/log")[4:] == ["init", "three"]
-    assert len(cloud.ssh(NODE, "ls /var/lib/skerry/completed").text.split()) == 1
+    assert len(cloud.shell(NODE, "ls /var/lib/skerry/completed").text.split()) == 1
 
 
 def with_init(text: str) -> str:
@@ -229,11 +229,13 @@ def test_the_deadline_is_for_the_whole_job(cloud: LiveCloud) -> None:
     wait_state(cloud, "failed")
     gone = "systemctl is-active skerry-late.0.service skerry-late.1.service"
     wait_until(
-        lambda: "active" not in cloud.ssh(NODE, gone, check=False).text.split(), 60, "both down"
+        lambda: "active" not in cloud.shell(NODE, gone, check=False).text.split(), 60, "both down"
     )
-    ended = int(cloud.ssh(NODE, "stat -c %Y /var/lib/skerry/volumes/skerry-late.job/0/ended").text)
+    ended = int(
+        cloud.shell(NODE, "stat -c %Y /var/lib/skerry/volumes/skerry-late.job/0/ended").text
+    )
     assert 5 <= ended - begun < 20
-    assert "activeDeadlineSeconds is over" in cloud.ssh(NODE, "journalctl -q -o cat").text
+    assert "activeDeadlineSeconds is over" in cloud.shell(NODE, "journalctl -q -o cat").text
 
 
 @pytest.mark.honours("JobSpec.ttlSecondsAfterFinished")
@@ -242,9 +244,9 @@ def test_what_a_finished_job_leaves_goes_after_a_time(cloud: LiveCloud) -> None:
     cloud.place("stays", job("stays", "touch /own/left"))
     cloud.skerry("apply", "--yes")
     listing = "ls /var/lib/skerry/volumes/skerry-*.0.own/"
-    wait_until(lambda: cloud.ssh(NODE, listing).text.count("left") == 2, 30, "two files")
-    wait_until(lambda: cloud.ssh(NODE, listing).text.count("left") == 1, 30, "one of them gone")
-    assert cloud.ssh(NODE, "ls /var/lib/skerry/volumes/skerry-stays.0.own/").text == "left"
+    wait_until(lambda: cloud.shell(NODE, listing).text.count("left") == 2, 30, "two files")
+    wait_until(lambda: cloud.shell(NODE, listing).text.count("left") == 1, 30, "one of them gone")
+    assert cloud.shell(NODE, "ls /var/lib/skerry/volumes/skerry-stays.0.own/").text == "left"
     # It has run, and so does not run again.
     assert "nothing to change" in cloud.skerry("apply", "--yes").text
 
@@ -262,7 +264,7 @@ def test_a_suspended_job_waits(cloud: LiveCloud) -> None:
     cloud.skerry("apply", "--yes")
     assert states(cloud) == {0: "waiting"}
     assert lines(cloud, "/srv/wait/log") == ["ran"]
-    cloud.ssh(NODE, "touch /srv/wait/go")
+    cloud.shell(NODE, "touch /srv/wait/go")
     cloud.place("wait", job("wait", script, "suspend: false"))
     cloud.skerry("apply", "--yes")
     wait_state(cloud, "completed")
@@ -279,9 +281,9 @@ def test_a_pod_of_several_containers_ends_when_all_have(cloud: LiveCloud) -> Non
     cloud.skerry("apply", "--yes")
     wait_until(lambda: len(lines(cloud, "/srv/pair/log")) == 2, 30, "both")
     assert states(cloud) != {0: "completed"}
-    cloud.ssh(NODE, "touch /srv/pair/go")
+    cloud.shell(NODE, "touch /srv/pair/go")
     wait_state(cloud, "completed")
-    assert cloud.ssh(NODE, "podman ps -aq; podman pod ps -q").text == ""
+    assert cloud.shell(NODE, "podman ps -aq; podman pod ps -q").text == ""
     reboot(cloud)
     assert states(cloud) == {0: "completed"}
     assert sorted(lines(cloud, "/srv/pair/log")) == ["one", "two"]
@@ -300,7 +302,7 @@ def test_a_failing_init_container_is_a_failure_of_the_job(cloud: LiveCloud) -> N
     failed = cloud.skerry("apply", "--yes", expect=3)
     assert "skerry-first.0.first.service" in failed.error_text
     assert lines(cloud, "/srv/first/log") == ["init"]
-    cloud.ssh(NODE, "touch /srv/first/good")
+    cloud.shell(NODE, "touch /srv/first/good")
     cloud.skerry("apply", "--yes")
     wait_state(cloud, "completed")
     assert lines(cloud, "/srv/first/log") == ["init", "init", "main"]

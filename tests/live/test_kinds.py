@@ -90,7 +90,7 @@ def reboot(cloud: LiveCloud, node: str) -> None:
     cloud.lab.node(node).reboot()
     script = "systemctl is-system-running"
     up = ("running", "degraded")
-    wait_until(lambda: cloud.ssh(node, script, check=False).text in up, 90, "the boot's end")
+    wait_until(lambda: cloud.shell(node, script, check=False).text in up, 90, "the boot's end")
 
 
 @pytest.mark.honours(
@@ -108,7 +108,7 @@ def test_a_daemon_set_is_on_every_node(cloud: LiveCloud) -> None:
     for node in NODES:
         assert len(cloud.containers(node)) == 1
     labels = f"podman inspect --format '{{{{.Config.Labels.tier}}}}' $({LIST_RUNNING} -q)"
-    assert cloud.ssh("beta", labels).text == "node"
+    assert cloud.shell("beta", labels).text == "node"
     # What the selector does not mean is refused, with the place.
     cloud.place("watch", manifest.replace("values: [node, cloud]", "values: [cloud]"))
     refused = cloud.skerry("apply", "--yes", expect=2)
@@ -135,21 +135,21 @@ def test_a_stateful_set_has_names_and_volumes_of_its_own(cloud: LiveCloud) -> No
     assert set(found.values()) == set(NODES)
     for name, node in found.items():
         number = name.rpartition(".")[2]
-        seen = cloud.ssh(node, f"podman exec {name} sh -c 'hostname; echo $POD'").text.split()
+        seen = cloud.shell(node, f"podman exec {name} sh -c 'hostname; echo $POD'").text.split()
         assert seen == [f"db-{number}", f"db-{number}"]
         claim = f"/var/lib/skerry/claims/store-db-{number}"
-        cloud.ssh(node, f"podman exec {name} sh -c 'echo mine-{number} >/store/mark'")
-        assert cloud.ssh(node, f"cat {claim}/mark").text == f"mine-{number}"
+        cloud.shell(node, f"podman exec {name} sh -c 'echo mine-{number} >/store/mark'")
+        assert cloud.shell(node, f"cat {claim}/mark").text == f"mine-{number}"
     # Fewer replicas: the highest number goes, and what is in its claim stays for its return.
     last = found["skerry-db.6"]
     cloud.place("db", manifest, "replicas: 2")
     cloud.skerry("apply", "--yes")
     assert containers(cloud) == {name: node for name, node in found.items() if name[-1] != "6"}
-    assert cloud.ssh(last, "cat /var/lib/skerry/claims/store-db-6/mark").text == "mine-6"
+    assert cloud.shell(last, "cat /var/lib/skerry/claims/store-db-6/mark").text == "mine-6"
     cloud.place("db", manifest)
     cloud.skerry("apply", "--yes")
     assert containers(cloud) == found
-    assert cloud.ssh(last, "podman exec skerry-db.6 cat /store/mark").text == "mine-6"
+    assert cloud.shell(last, "podman exec skerry-db.6 cat /store/mark").text == "mine-6"
     # Each where it was, after a reboot too.
     reboot(cloud, last)
     wait_until(lambda: containers(cloud) == found, 60, "all of them")
@@ -171,7 +171,7 @@ def test_replicas_begin_one_after_another_or_at_once(cloud: LiveCloud) -> None:
         found = {int(name[-1]): (name, node) for name, node in containers(cloud).items()}
         return [
             float(
-                cloud.ssh(
+                cloud.shell(
                     node,
                     command.replace("NAME", name[len("skerry-") : -2]).replace("NUMBER", name[-1]),
                 ).text
@@ -210,5 +210,5 @@ def test_several_manifests_in_one_file(cloud: LiveCloud) -> None:
     cloud.skerry("apply", "--yes")
     assert [row[:3] for row in replicas(cloud)] == [("alpha", 0, "one"), ("beta", 0, "two")]
     for name, node in containers(cloud).items():
-        assert cloud.ssh(node, f"podman exec {name} sh -c 'echo $A'").text == "said"
+        assert cloud.shell(node, f"podman exec {name} sh -c 'echo $A'").text == "said"
     cloud.places = {"several": ""}

@@ -97,10 +97,10 @@ def test_the_deployment_answers_in_both_replicas(documented: LiveCloud) -> None:
     )
     for node, container in found:
         listing = f"{LIST_RUNNING} {selected} --format '{{{{.Names}}}}'"
-        names = documented.ssh(node, listing).text
+        names = documented.shell(node, listing).text
         assert container in names.split(), "the selector's labels are those of the replicas"
     for node, container in found:
-        asked = documented.ssh(node, f"podman exec {container} bash -c {shlex.quote(ASK)}")
+        asked = documented.shell(node, f"podman exec {container} bash -c {shlex.quote(ASK)}")
         assert "200 OK" in asked.text and "Welcome to nginx" in asked.text, asked.text
 
 
@@ -128,7 +128,7 @@ def test_the_probe_restarts_the_pod_when_it_is_no_longer_healthy(documented: Liv
         "a restart by the liveness probe",
     )
     wait_until(
-        lambda: documented.ssh(node, healthy, check=False).status == 0,
+        lambda: documented.shell(node, healthy, check=False).status == 0,
         60,
         "the file to be there again",
     )

@@ -68,20 +68,22 @@ def liar(cloud: LiveCloud) -> Iterator[LiveCloud]:
         cloud.place(name, httpd(name, image=BUSYBOX_IMAGE, port=port), f"nodes: [{node}]")
     cloud.skerry("apply", "--yes")
     first = next(iter(cloud.addresses))
-    cloud.ssh(first, f"cp -a {PROGRAM} /root/program.kept")
-    cloud.ssh(
+    cloud.shell(first, f"cp -a {PROGRAM} /root/program.kept")
+    cloud.shell(
         first,
         f"for d in {PROGRAM}/*/skerry_node; do rm -rf $d/__pycache__; "
         f"cat >$d/__main__.py <<'END'\n{LIAR}\nEND\ndone",
     )
     yield cloud
-    cloud.ssh(first, f"rm -rf {PROGRAM} && mv /root/program.kept {PROGRAM}")
+    cloud.shell(first, f"rm -rf {PROGRAM} && mv /root/program.kept {PROGRAM}")
 
 
 def tell(cloud: LiveCloud, lie: str) -> None:
     """Has the liar tell this."""
     first = next(iter(cloud.addresses))
-    cloud.ssh(first, f"for d in {PROGRAM}/*/skerry_node; do cat >$d/lie <<'END'\n{lie}\nEND\ndone")
+    cloud.shell(
+        first, f"for d in {PROGRAM}/*/skerry_node; do cat >$d/lie <<'END'\n{lie}\nEND\ndone"
+    )
 
 
 def test_a_node_that_lies_harms_no_other_and_not_the_operator(liar: LiveCloud) -> None:
@@ -116,7 +118,7 @@ def test_when_it_tells_the_truth_again_all_is_well(liar: LiveCloud) -> None:
     manifest = liar.folder / "pods/one.yaml"
     manifest.write_text(manifest.read_text().replace("hello", "truth"))
     liar.skerry("apply", "--yes", "--timeout", "3", expect=3)
-    liar.ssh(first, f"rm -rf {PROGRAM} && cp -a /root/program.kept {PROGRAM}")
+    liar.shell(first, f"rm -rf {PROGRAM} && cp -a /root/program.kept {PROGRAM}")
     liar.skerry("apply", "--yes")
     assert "nothing to change" in liar.skerry("apply", "--yes").text
     assert liar.json("diff")["differences"] == []

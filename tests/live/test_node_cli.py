@@ -72,12 +72,12 @@ def test_facts(cloud: LiveCloud) -> None:
 
 def test_rm_takes_a_node_out_of_the_folder_and_changes_nothing_on_it(copied: LiveCloud) -> None:
     record = "cat /var/lib/skerry/bootstrap.json; id skerry"
-    before = copied.ssh("beta", record).text
+    before = copied.shell("beta", record).text
     done = copied.skerry("node", "rm", "beta")
     assert "nothing was changed on it" in done.text
     assert "\n  beta:" not in (copied.folder / "cloud.yaml").read_text()
     assert "beta" not in (copied.folder / "known_hosts").read_text()
-    assert copied.ssh("beta", record).text == before
+    assert copied.shell("beta", record).text == before
     names = [node["name"] for node in copied.json("node", "ls")["nodes"]]
     assert names == ["alpha", "gamma"]
 

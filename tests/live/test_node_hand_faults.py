@@ -125,7 +125,9 @@ def test_link_in_the_place_of_a_folder(node: BrokenNode, seen: Seen) -> None:
 
 @pytest.mark.fault("file-edited")
 def test_unit_that_was_masked_by_hand(node: BrokenNode, seen: Seen) -> None:
-    node.shell(f"systemctl mask {UNIT}; systemctl stop {UNIT}")
+    # Masked, it has none of its ways to stop any more, and what runs in it ignores SIGTERM: of its
+    # own, systemd would give it 90 s.
+    node.shell(f"systemctl mask {UNIT}; systemctl kill --signal KILL {UNIT}; systemctl stop {UNIT}")
     try:
         told = node.fail(says="systemctl unmask")
         (why,) = [line for line in told["text"].splitlines() if "masked" in line]

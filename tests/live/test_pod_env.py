@@ -87,7 +87,7 @@ def node(pod_node: PodNode) -> PodNode:
 def told(node: PodNode, container: str) -> dict[str, str]:
     """The variables of a container's first process."""
     script = f"podman exec {container} cat /proc/1/environ"
-    entries = node.ssh(script).stdout.decode().split("\0")[:-1]
+    entries = node.shell(script).stdout.decode().split("\0")[:-1]
     return dict(entry.split("=", 1) for entry in entries)
 
 
@@ -147,7 +147,7 @@ def test_variables_from_every_source(node: PodNode, manifest: str) -> None:
     found = told(node, name)
     assert {key: found.get(key) for key in expected} == expected
     assert not {"OPTIONAL", "MORE_B", "SKERRY_POD_IP"} & set(found)
-    words = node.ssh(f"podman exec {name} cat /proc/1/cmdline").stdout.decode().split("\0")
+    words = node.shell(f"podman exec {name} cat /proc/1/cmdline").stdout.decode().split("\0")
     assert words == [
         "tail", "-f", "/dev/null", "told", address, "$(NOT_THERE)", expected["JOINED"], "$(A)", ""
     ]  # fmt: skip
@@ -159,15 +159,15 @@ def test_address_is_that_of_each_start(node: PodNode) -> None:
     node.wait_active(unit, "skerry-told.0.c.service")
     first = told(node, "skerry-told.0.c")["ADDRESS"]
     # Somebody else takes the address while the pod is down.
-    node.ssh(f"systemctl stop {unit}")
+    node.shell(f"systemctl stop {unit}")
     taken = f"podman run -d --name other --ip {first} localhost/skerry-busybox sleep 100000"
-    node.ssh(taken)
-    node.ssh(f"systemctl start {unit}")
+    node.shell(taken)
+    node.shell(f"systemctl start {unit}")
     node.wait_active(unit, "skerry-told.0.c.service")
     again = told(node, "skerry-told.0.c")["ADDRESS"]
     assert again != first
     assert again in node.within("skerry-told.0.c", "ip -4 -o addr show dev eth0")
-    node.ssh("podman rm -f --time 0 other")
+    node.shell("podman rm -f --time 0 other")
 
 
 def test_address_in_the_network_of_the_node_is_the_nodes(node: PodNode) -> None:

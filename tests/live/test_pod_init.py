@@ -78,7 +78,7 @@ def lines(node: PodNode, file: str = "log") -> list[str]:
 def begin(node: PodNode, text: str) -> None:
     """Puts the pod on the node and starts it without waiting."""
     node.put(node.compile({"app": text}))
-    node.ssh(f"systemctl --no-block start {POD_UNIT}")
+    node.shell(f"systemctl --no-block start {POD_UNIT}")
 
 
 @pytest.mark.honours("PodSpec.initContainers")
@@ -93,21 +93,21 @@ def test_init_containers_run_one_after_the_other_before_the_main_one(node: PodNo
     )
     wait_until(lambda: lines(node) == ["one"], 30, "the first")
     assert node.show(MAIN, "ActiveState") == ["inactive"]
-    node.ssh("touch /var/lib/skerry/volumes/skerry-app.0.shared/go")
+    node.shell("touch /var/lib/skerry/volumes/skerry-app.0.shared/go")
     wait_until(lambda: "main" in lines(node), 30, "the main one")
     assert lines(node) == ["one", "one-ends", "two", "two-ends", "main"]
     # They are done: nothing of them runs.
     assert node.show("skerry-app.0.one.service", "ActiveState", "SubState") == ["active", "exited"]
-    assert "skerry-app.0.one" not in node.ssh("podman ps -a --format '{{.Names}}'").text.split()
+    assert "skerry-app.0.one" not in node.shell("podman ps -a --format '{{.Names}}'").text.split()
 
 
 def test_main_container_alone_is_restarted_without_them(node: PodNode) -> None:
     begin(node, pod(init("one", "echo one >>/s/log")))
     wait_until(lambda: lines(node) == ["one", "main"], 30, "the main one")
-    node.ssh("podman kill skerry-app.0.main")
+    node.shell("podman kill skerry-app.0.main")
     wait_until(lambda: lines(node) == ["one", "main", "main"], 30, "the main one again")
     # The pod as a whole does it all again.
-    node.ssh(f"systemctl restart {POD_UNIT}")
+    node.shell(f"systemctl restart {POD_UNIT}")
     wait_until(lambda: lines(node)[3:] == ["one", "main"], 60, "all of it again")
 
 
@@ -146,18 +146,18 @@ def test_sidecar_is_up_before_and_stops_after_the_main_one(node: PodNode) -> Non
         grace=20,
     )
     node.put(with_stop_signal(node.compile({"app": text}), "TERM"))
-    node.ssh(f"systemctl --no-block start {POD_UNIT}")
+    node.shell(f"systemctl --no-block start {POD_UNIT}")
     wait_until(lambda: lines(node) == ["side"], 30, "the sidecar")
     # Its startup probe has not passed.
     assert node.show(MAIN, "ActiveState") == ["inactive"]
-    node.ssh("touch /var/lib/skerry/volumes/skerry-app.0.shared/go")
+    node.shell("touch /var/lib/skerry/volumes/skerry-app.0.shared/go")
     wait_until(lambda: lines(node) == ["side", "main"], 30, "the main one")
     # It is restarted by itself, and the main one does not notice.
-    node.ssh("podman kill --signal KILL skerry-app.0.side")
+    node.shell("podman kill --signal KILL skerry-app.0.side")
     wait_until(lambda: lines(node) == ["side", "main", "side"], 60, "the sidecar again")
     assert node.show(MAIN, "NRestarts") == ["0"]
     node.wait_active("skerry-app.0.side.service", MAIN)
-    node.ssh(f"systemctl stop {POD_UNIT}")
+    node.shell(f"systemctl stop {POD_UNIT}")
     assert lines(node)[3:] == ["main-ends", "side-ends"]
 
 
@@ -172,10 +172,10 @@ def test_pod_that_completes_ends_with_its_sidecars(node: PodNode) -> None:
     )
     wait_until(lambda: node.show(POD_UNIT, "ActiveState") == ["inactive"] and
                node.read("/var/lib/skerry/completed/skerry-app.0-pod"), 60, "its end")  # fmt: skip
-    assert node.ssh("podman ps -aq; podman pod ls -q").text == ""
+    assert node.shell("podman ps -aq; podman pod ls -q").text == ""
     assert lines(node) == ["side", "main"]
     # It has ended for good.
-    node.ssh(f"systemctl start {POD_UNIT}")
+    node.shell(f"systemctl start {POD_UNIT}")
     assert node.show(POD_UNIT, "ActiveState", "ConditionResult") == ["inactive", "no"]
 
 
@@ -183,9 +183,9 @@ def test_sidecars_share_the_time_that_the_pod_has_to_stop(node: PodNode) -> None
     """Neither heeds SIGTERM; 4 s for both, of which the sidecar always gets 2."""
     text = pod(sidecar("side", STAY), main=STAY, grace=4)
     node.put(with_stop_signal(node.compile({"app": text}), "TERM"))
-    node.ssh(f"systemctl start {POD_UNIT}")
+    node.shell(f"systemctl start {POD_UNIT}")
     node.wait_active(MAIN, "skerry-app.0.side.service")
-    node.ssh(f"systemctl stop {POD_UNIT}")
+    node.shell(f"systemctl stop {POD_UNIT}")
     main, side = (
         [int(part) for part in node.show(f"skerry-app.0.{name}.service",
          "ActiveExitTimestampMonotonic", "InactiveEnterTimestampMonotonic")]

@@ -60,7 +60,7 @@ def node(pod_node: PodNode) -> PodNode:
 def begin(node: PodNode, text: str, unit: str = UNIT) -> None:
     """Starts the pod, whose container is told to stop by SIGTERM."""
     node.put(with_stop_signal(node.compile({"web": text}), "TERM"))
-    node.ssh(f"systemctl start {unit}")
+    node.shell(f"systemctl start {unit}")
 
 
 def log(node: PodNode) -> list[str]:
@@ -70,7 +70,7 @@ def log(node: PodNode) -> list[str]:
 
 def stop_seconds(node: PodNode) -> float:
     """Stops the pod; how long that took by systemd's clock."""
-    node.ssh(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
     began, ended = node.show(
         UNIT, "ActiveExitTimestampMonotonic", "InactiveEnterTimestampMonotonic"
     )
@@ -90,7 +90,7 @@ def test_hooks_run_after_the_start_and_before_the_stop(node: PodNode) -> None:
     # The start waits for the hook.
     assert "hook-start" in log(node)
     wait_until(lambda: "up" in log(node), 30, "the container")
-    node.ssh(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
     assert log(node)[2:] == ["hook-stop", "term"]
 
 
@@ -98,7 +98,7 @@ def test_hook_is_not_run_where_the_container_ended_by_itself(node: PodNode) -> N
     hooks = ("lifecycle: {preStop: {exec: {command: [sh, -c, 'echo hook-stop >>/out/log']}}}",)
     script = "echo up >>/out/log; until test -e /out/end; do sleep 0.1; done"
     begin(node, pod(*hooks, script=script, policy="OnFailure"))
-    node.ssh("touch /srv/out/end")
+    node.shell("touch /srv/out/end")
     wait_until(lambda: node.show(UNIT, "ActiveState") == ["inactive"], 30, "the end")
     assert log(node) == ["up"]
 
@@ -106,7 +106,7 @@ def test_hook_is_not_run_where_the_container_ended_by_itself(node: PodNode) -> N
 def test_failing_post_start_ends_the_container(node: PodNode) -> None:
     hooks = ("lifecycle: {postStart: {exec: {command: [sh, -c, 'echo bad luck; exit 3']}}}",)
     node.put(with_stop_signal(node.compile({"web": pod(*hooks)}), "TERM"))
-    node.ssh(f"systemctl --no-block start {UNIT}")
+    node.shell(f"systemctl --no-block start {UNIT}")
     wait_until(lambda: int(node.show(UNIT, "NRestarts")[0]) >= 1, 60, "a restart")
     said = node.log(UNIT, "postStart hook failed")
     assert "postStart hook failed: exit status 3: bad luck; the container is stopped" in said
@@ -126,7 +126,7 @@ def test_http_hook_is_a_request_to_the_pod(node: PodNode) -> None:
     hook = "lifecycle: {preStop: {httpGet: {port: 8080, path: /nothing-here}}}"
     begin(node, pod(hook, script=server, grace=2))
     wait_until(lambda: "up" in log(node), 30, "the container")
-    node.ssh(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
     # Whatever the answer is, it has been told.
     assert b"/nothing-here" in node.read("/srv/out/requests") or b"404" in node.read(
         "/srv/out/requests"
@@ -161,7 +161,7 @@ def test_pod_ends_when_its_time_is_over_and_stays_so(node: PodNode) -> None:
     begin(node, pod(spec="  activeDeadlineSeconds: 4"), unit)
     wait_until(lambda: "up" in log(node), 30, "the container")
     # A restart of the container gives it no more time.
-    node.ssh("podman kill --signal KILL skerry-web.0.web")
+    node.shell("podman kill --signal KILL skerry-web.0.web")
     wait_until(lambda: node.show(unit, "ActiveState") == ["inactive"], 60, "the end")
     began, ended = node.show(
         unit, "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic"
@@ -169,9 +169,9 @@ def test_pod_ends_when_its_time_is_over_and_stays_so(node: PodNode) -> None:
     assert 3.5 <= (int(ended) - int(began)) / 1e6 < 20
     node.log(unit, "activeDeadlineSeconds")
     assert node.read("/var/lib/skerry/completed/skerry-web.0-pod") == b"deadline 0\n"
-    node.ssh(f"systemctl start {unit} skerry-web.0.web.service", check=False)
+    node.shell(f"systemctl start {unit} skerry-web.0.web.service", check=False)
     assert node.show(unit, "ActiveState") == ["inactive"]
-    assert node.ssh("podman ps -q").text == ""
+    assert node.shell("podman ps -q").text == ""
 
 
 @pytest.mark.honours("PodSpec.restartPolicy")
@@ -189,6 +189,6 @@ def test_pod_that_was_told_to_stop_has_not_completed(node: PodNode) -> None:
     """A shutdown tells every program to stop, and an orderly one ends with success."""
     begin(node, pod(policy="OnFailure"))
     wait_until(lambda: "up" in log(node), 30, "the container")
-    node.ssh(f"systemctl stop {UNIT}")
-    node.ssh(f"systemctl start {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl start {UNIT}")
     wait_until(lambda: log(node) == ["up", "term", "up"], 30, "the container again")

@@ -52,9 +52,9 @@ def namespaces(node: PodNode, container: str = "") -> dict[str, str]:
     """The namespaces of a container's first process, or of the node's init."""
     pid = "1"
     if container:
-        pid = node.ssh(f"podman inspect {container} --format '{{{{.State.Pid}}}}'").text.strip()
+        pid = node.shell(f"podman inspect {container} --format '{{{{.State.Pid}}}}'").text.strip()
     paths = " ".join(f"/proc/{pid}/ns/{kind}" for kind in KINDS)
-    return dict(zip(KINDS, node.ssh(f"readlink {paths}").text.split(), strict=True))
+    return dict(zip(KINDS, node.shell(f"readlink {paths}").text.split(), strict=True))
 
 
 def shared(node: PodNode, container: str, other: str = "") -> set[str]:
@@ -164,7 +164,7 @@ def hosts_of(node: PodNode, container: str) -> dict[str, set[str]]:
     "PodDNSConfigOption.value",
 )
 def test_resolver(node: PodNode) -> None:
-    old = node.ssh("cat /etc/resolv.conf").text
+    old = node.shell("cat /etc/resolv.conf").text
     config = {
         "nameservers": ["10.9.9.9", "2001:db8::53"],
         "searches": ["example.org", "b.example"],
@@ -173,7 +173,7 @@ def test_resolver(node: PodNode) -> None:
     theirs = "nameserver 127.0.0.1\nnameserver 10.0.0.53\nsearch a.example b.example\n" \
         "options ndots:1 timeout:7\n"  # fmt: skip
     try:
-        node.ssh("rm /etc/resolv.conf; cat >/etc/resolv.conf", input=theirs.encode())
+        node.shell("rm /etc/resolv.conf; cat >/etc/resolv.conf", input=theirs.encode())
         node.start(
             plain=pod("plain"),
             none=pod("none", dnsPolicy="None", dnsConfig=config),
@@ -186,7 +186,7 @@ def test_resolver(node: PodNode) -> None:
         )
         node.wait_active("skerry-two.0.c.service", "skerry-two.0.d.service")
     finally:
-        node.ssh("cat >/etc/resolv.conf", input=old.encode())
+        node.shell("cat >/etc/resolv.conf", input=old.encode())
 
     def lines(container: str) -> list[str]:
         return node.within(container, "cat /etc/resolv.conf").splitlines()
@@ -202,8 +202,8 @@ def test_resolver(node: PodNode) -> None:
     plain = lines("skerry-plain.0")
     assert "nameserver 10.0.0.53" in plain
     assert "search a.example b.example" in plain
-    node.ssh("systemctl stop skerry-none.0.service skerry-two.0-pod.service")
-    left = node.ssh("ls /run/skerry/resolv").text.split()
+    node.shell("systemctl stop skerry-none.0.service skerry-two.0-pod.service")
+    left = node.shell("ls /run/skerry/resolv").text.split()
     assert sorted(left) == ["skerry-added.0.conf", "skerry-net.0.conf"]
 
 
@@ -211,6 +211,6 @@ def test_resolver(node: PodNode) -> None:
 def test_default_policy_is_the_nodes(node: PodNode) -> None:
     node.start(a=pod("a", dnsPolicy="ClusterFirst"), b=pod("b", dnsPolicy="Default"))
     node.wait_active("skerry-a.0.service", "skerry-b.0.service")
-    theirs = node.ssh("cat /etc/resolv.conf").text.split()
+    theirs = node.shell("cat /etc/resolv.conf").text.split()
     for name in ("a", "b"):
         assert node.within(f"skerry-{name}.0", "cat /etc/resolv.conf").split() == theirs

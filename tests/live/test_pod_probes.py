@@ -53,7 +53,7 @@ def node(pod_node: PodNode) -> PodNode:
 
 def is_ready(node: PodNode) -> bool:
     """Whether the file is there that the health gate looks at."""
-    return node.ssh(f"test -e {RUN}/ready", check=False).status == 0
+    return node.shell(f"test -e {RUN}/ready", check=False).status == 0
 
 
 def remove(node: PodNode, page: str = "ok") -> None:
@@ -128,7 +128,7 @@ def test_failing_liveness_has_the_container_restarted(node: PodNode) -> None:
     wait_until(lambda: restarts(node) >= 1, 60, "a restart")
     node.wait_active(UNIT, timeout=60)
     wait_until(
-        lambda: node.ssh("podman exec skerry-web.0 test -e /www/ok", check=False).status == 0,
+        lambda: node.shell("podman exec skerry-web.0 test -e /www/ok", check=False).status == 0,
         30,
         "the page of the new container",
     )
@@ -157,13 +157,13 @@ def test_startup_probe_protects_a_slow_starter_from_liveness(node: PodNode) -> N
     )
     tree = node.compile({"web": pod(*probes, before="until test -e /tmp/go; do sleep 0.1; done;")})
     node.put(tree)
-    node.ssh(f"systemctl --no-block start {UNIT}")
+    node.shell(f"systemctl --no-block start {UNIT}")
     wait_until(
-        lambda: node.ssh("podman exec skerry-web.0 true", check=False).status == 0, 30, "it runs"
+        lambda: node.shell("podman exec skerry-web.0 true", check=False).status == 0, 30, "it runs"
     )
     # Liveness would have ended it three times over.
-    began = float(node.ssh("cut -d' ' -f1 /proc/uptime").text)
-    wait_until(lambda: float(node.ssh("cut -d' ' -f1 /proc/uptime").text) > began + 4, 30, "4 s")
+    began = float(node.shell("cut -d' ' -f1 /proc/uptime").text)
+    wait_until(lambda: float(node.shell("cut -d' ' -f1 /proc/uptime").text) > began + 4, 30, "4 s")
     assert node.show(UNIT, "ActiveState", "SubState") == ["activating", "start-post"]
     assert restarts(node) == 0
     node.within("skerry-web.0", "touch /tmp/go")
@@ -178,7 +178,7 @@ def test_startup_probe_that_never_passes_ends_the_container(node: PodNode) -> No
         "startupProbe: {httpGet: {path: /none, port: 8080}, periodSeconds: 1, failureThreshold: 2}"
     )
     node.put(node.compile({"web": pod(probe)}))
-    node.ssh(f"systemctl --no-block start {UNIT}")
+    node.shell(f"systemctl --no-block start {UNIT}")
     wait_until(lambda: restarts(node) >= 1, 60, "a restart")
     log = node.log(UNIT, "the container is stopped")
     assert "startup probe failed (2 of 2): HTTP status 404" in log
@@ -196,7 +196,7 @@ def test_slow_answer_is_no_answer(node: PodNode) -> None:
     )
     wait_until(lambda: node.read(f"{RUN}/readiness").startswith(b"failed"), 30, "a failed look")
     # What was too slow does not go on inside.
-    assert node.ssh("podman exec skerry-web.0 test -e /www/ended", check=False).status != 0
+    assert node.shell("podman exec skerry-web.0 test -e /www/ended", check=False).status != 0
     assert not is_ready(node)
     node.clean()
     node.start(
@@ -215,7 +215,7 @@ def test_first_look_comes_after_the_delay(node: PodNode) -> None:
     wait_until(lambda: node.read(f"{RUN}/readiness"), 40, "a look")
     began = int(node.read(f"{RUN}/began"))
     looked = float(
-        node.ssh(
+        node.shell(
             f"echo $(( $(stat -c %Y {RUN}/readiness) - $(date +%s) + $(cut -d. -f1 /proc/uptime) ))"
         ).text
     )
@@ -235,8 +235,8 @@ def test_request_has_the_headers(node: PodNode) -> None:
         "        self.send_response(204); self.end_headers()\n"
         "h.HTTPServer(('127.0.0.1', 8123), H).serve_forever()\n"
     )
-    node.ssh("cat >/srv/server.py", input=server.encode())
-    node.ssh("systemd-run --quiet --unit=asked python3 /srv/server.py")
+    node.shell("cat >/srv/server.py", input=server.encode())
+    node.shell("systemd-run --quiet --unit=asked python3 /srv/server.py")
     try:
         node.start(
             web=pod(
@@ -257,12 +257,12 @@ def test_request_has_the_headers(node: PodNode) -> None:
         assert lines[0] == "GET /a?x=[1]&y=$HOME HTTP/1.1"
         assert {'X-Pin: it\'s $1 & "2"', "X-Empty: ", "Host: shop.test"} <= set(lines)
     finally:
-        node.ssh("systemctl stop asked", check=False)
+        node.shell("systemctl stop asked", check=False)
 
 
 @pytest.mark.honours("HTTPGetAction.scheme")
 def test_https_is_spoken_and_not_verified(node: PodNode) -> None:
-    node.ssh(
+    node.shell(
         "cd /srv && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -days 2 "
         "-keyout key.pem -out cert.pem 2>/dev/null || test -e cert.pem",
         check=False,
@@ -275,17 +275,17 @@ def test_https_is_spoken_and_not_verified(node: PodNode) -> None:
         "s.socket = c.wrap_socket(s.socket, server_side=True)\n"
         "s.serve_forever()\n"
     )
-    node.ssh("cat >/srv/server.py", input=server.encode())
-    node.ssh("systemd-run --quiet --unit=asked python3 /srv/server.py")
+    node.shell("cat >/srv/server.py", input=server.encode())
+    node.shell("systemd-run --quiet --unit=asked python3 /srv/server.py")
     place = "httpGet: {host: 127.0.0.1, port: 8124, path: /, scheme: %s}"
     try:
         node.start(web=pod(f"readinessProbe: {{periodSeconds: 1, {place % 'HTTPS'}}}"))
         wait_until(lambda: is_ready(node), 30, "ready")
-        node.ssh(f"systemctl stop {UNIT}")
+        node.shell(f"systemctl stop {UNIT}")
         node.start(web=pod(f"readinessProbe: {{periodSeconds: 1, {place % 'HTTP'}}}"))
         wait_until(lambda: node.read(f"{RUN}/readiness").startswith(b"failed"), 30, "no TLS")
     finally:
-        node.ssh("systemctl stop asked", check=False)
+        node.shell("systemctl stop asked", check=False)
 
 
 @pytest.mark.honours("TCPSocketAction.host")
@@ -305,13 +305,13 @@ def test_probe_has_a_time_to_stop_of_its_own(node: PodNode) -> None:
     )
     text = pod(probe).replace("PeriodSeconds: 2", "PeriodSeconds: 60")
     node.put(with_stop_signal(node.compile({"web": text}), "TERM"))
-    node.ssh(f"systemctl start {UNIT}")
+    node.shell(f"systemctl start {UNIT}")
     remove(node)
     wait_until(lambda: restarts(node) >= 1, 30, "a restart long before 60 s are over")
     # It need not have its 60 s now. Its process alone is killed, once systemd would not start it
     # again: without conmon Podman takes it for running, and the next container of this name fails.
     node.wait_active(UNIT, timeout=60)
-    node.ssh(
+    node.shell(
         f"read -r pid <{RUN}/pid; systemctl --no-block stop {UNIT}; kill -KILL $pid;"
         f" systemctl stop {UNIT}"
     )
@@ -328,27 +328,27 @@ def test_looks_cost_little_and_leave_nothing_behind(node: PodNode) -> None:
         "journalctl -q -o cat _SYSTEMD_UNIT=skerry-web.0_liveness.service "
         "+ UNIT=skerry-web.0_liveness.service | wc -l"
     )
-    before = node.ssh(said).text
+    before = node.shell(said).text
     count = "systemctl show -P InvocationID skerry-web.0_liveness.service"
-    looks = {node.ssh(count).text}
+    looks = {node.shell(count).text}
 
     def has_looked() -> bool:
-        looks.add(node.ssh(count).text)
+        looks.add(node.shell(count).text)
         return len(looks) > 4
 
     wait_until(has_looked, 30, "four looks")
     # Looks at what is well are not told.
-    assert node.ssh(said).text == before
+    assert node.shell(said).text == before
     for kind in ("liveness", "readiness"):
         spent = [
-            int(node.ssh(f"systemctl start skerry-web.0_{kind}.service; "
+            int(node.shell(f"systemctl start skerry-web.0_{kind}.service; "
                          f"systemctl show -P CPUUsageNSec skerry-web.0_{kind}.service").text)
             for _ in range(5)
         ]  # fmt: skip
         print(f"{kind}: {sorted(spent)[2] / 1e6:.1f} ms")
         assert min(spent) < 60e6
     wait_until(
-        lambda: node.ssh("ps -eo args | grep '[/]etc/skerry/probe'", check=False).text == "",
+        lambda: node.shell("ps -eo args | grep '[/]etc/skerry/probe'", check=False).text == "",
         30,
         "no process of a probe",
     )
@@ -359,12 +359,12 @@ def test_timers_go_with_the_container_and_come_with_it(node: PodNode) -> None:
     probe = "livenessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}"
     node.start(web=pod(probe))
     node.wait_active("skerry-web.0_liveness.timer")
-    node.ssh(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
     assert node.show("skerry-web.0_liveness.timer", "ActiveState") == ["inactive"]
-    assert node.ssh(f"test -e {RUN}", check=False).status != 0
-    node.ssh(f"systemctl start {UNIT}")
+    assert node.shell(f"test -e {RUN}", check=False).status != 0
+    node.shell(f"systemctl start {UNIT}")
     node.wait_active("skerry-web.0_liveness.timer")
-    node.ssh("podman kill skerry-web.0")
+    node.shell("podman kill skerry-web.0")
     # The restart waits for its second: a timer does not have it start at once.
     log = node.log(UNIT, "Scheduled restart job, restart counter")
     assert "restart job immediately" not in log

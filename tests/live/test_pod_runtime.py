@@ -122,9 +122,9 @@ def wait_restarts(node: PodNode, unit: str, least: int) -> None:
 def test_one_container_serves_its_config_map(running: PodNode) -> None:
     wait_until(lambda: running.fetch(8081) == "hello", 20, "the page")
     listing = f"{LIST_RUNNING} --format '{{{{.Names}}}}'"
-    assert "skerry-web.0" in running.ssh(listing).text.split()
+    assert "skerry-web.0" in running.shell(listing).text.split()
     label = "podman inspect skerry-web.0 --format '{{json .Config.Labels}}'"
-    labels = json.loads(running.ssh(label).text)
+    labels = json.loads(running.shell(label).text)
     assert labels["skerry.workload"] == "web"
     assert labels["skerry.cloud"] == "pods"
     assert labels["app"] == "web"
@@ -143,8 +143,8 @@ def test_limits_are_those_of_the_unit_that_holds_the_container(running: PodNode)
     size = str(48 * 1024 * 1024)
     wanted = ("MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "OOMPolicy", "MemoryLow")
     assert running.show("skerry-web.0.service", *wanted) == [size, size, "250ms", "kill", size]
-    pid = running.ssh("podman inspect skerry-web.0 --format '{{.State.Pid}}'").text
-    assert "0::/skerry-web.0.service/" in running.ssh(f"cat /proc/{pid}/cgroup").text
+    pid = running.shell("podman inspect skerry-web.0 --format '{{.State.Pid}}'").text
+    assert "0::/skerry-web.0.service/" in running.shell(f"cat /proc/{pid}/cgroup").text
 
 
 @pytest.mark.claims("pod-user-namespace")
@@ -167,13 +167,13 @@ def test_containers_of_a_pod_share_localhost_and_an_empty_dir(running: PodNode) 
         name = f"skerry-two.0.{container}"
         assert running.within(name, "hostname; stat -c %u:%a /shared").split() == ["two", "0:777"]
     # Every user may write there, and owners are the same for both.
-    running.ssh("podman exec --user 65534 skerry-two.0.side touch /shared/by-nobody")
+    running.shell("podman exec --user 65534 skerry-two.0.side touch /shared/by-nobody")
     assert running.within("skerry-two.0.web", "stat -c %u /shared/by-nobody") == "65534"
 
 
 def test_container_of_a_pod_is_restarted_alone(running: PodNode) -> None:
     before = {unit: running.show(unit, "InvocationID") for unit in TWO_UNITS}
-    running.ssh("systemctl restart skerry-two.0.side.service")
+    running.shell("systemctl restart skerry-two.0.side.service")
     after = {unit: running.show(unit, "InvocationID") for unit in TWO_UNITS}
     assert [unit for unit in TWO_UNITS if before[unit] != after[unit]] == [TWO_UNITS[2]]
     wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
@@ -181,7 +181,7 @@ def test_container_of_a_pod_is_restarted_alone(running: PodNode) -> None:
 
 def test_pod_survives_the_end_of_all_of_its_containers(running: PodNode) -> None:
     pod = running.show(TWO_UNITS[0], "InvocationID")
-    running.ssh("podman kill skerry-two.0.web skerry-two.0.side")
+    running.shell("podman kill skerry-two.0.web skerry-two.0.side")
     for unit in TWO_UNITS[1:]:
         wait_restarts(running, unit, 1)
     running.wait_active(*TWO_UNITS)
@@ -189,7 +189,7 @@ def test_pod_survives_the_end_of_all_of_its_containers(running: PodNode) -> None
 
 
 def test_pod_comes_back_with_its_containers_when_it_is_killed(running: PodNode) -> None:
-    running.ssh("kill -KILL $(systemctl show -P MainPID skerry-two.0-pod.service)")
+    running.shell("kill -KILL $(systemctl show -P MainPID skerry-two.0-pod.service)")
     wait_until(lambda: running.show(TWO_UNITS[0], "NRestarts") == ["1"], 30, "the pod again")
     running.wait_active(*TWO_UNITS, timeout=30)
     wait_until(lambda: running.fetch(8082, "/seen") == "hello", 20, "the page")
@@ -198,8 +198,8 @@ def test_pod_comes_back_with_its_containers_when_it_is_killed(running: PodNode) 
 def test_stopped_pod_leaves_nothing(node: PodNode) -> None:
     node.start(two=TWO, web=WEB)
     node.wait_active(*TWO_UNITS, "skerry-web.0.service")
-    node.ssh("systemctl stop skerry-two.0-pod.service skerry-web.0.service")
-    assert node.ssh("podman ps -aq; podman pod ls -q").text == ""
+    node.shell("systemctl stop skerry-two.0-pod.service skerry-web.0.service")
+    assert node.shell("podman ps -aq; podman pod ls -q").text == ""
     for unit in (*TWO_UNITS, "skerry-web.0.service"):
         assert node.show(unit, "ActiveState", "Result") == ["inactive", "success"]
 
@@ -214,9 +214,9 @@ def test_containers_of_a_pod_stop_side_by_side(node: PodNode) -> None:
             assert quick != text
             tree.files[path] = File(quick.encode())
     node.put(tree)
-    node.ssh("systemctl start skerry-two.0-pod.service")
+    node.shell("systemctl start skerry-two.0-pod.service")
     node.wait_active(*TWO_UNITS)
-    node.ssh("systemctl stop skerry-two.0-pod.service")
+    node.shell("systemctl stop skerry-two.0-pod.service")
     ends = []
     for unit in TWO_UNITS[1:]:
         lines = node.log(unit, "resorting to SIGKILL").splitlines()
@@ -265,7 +265,7 @@ def test_words_arrive_byte_for_byte(node: PodNode, words: list[str]) -> None:
     }
     node.start(words=yaml.safe_dump(pod))
     node.log("skerry-words.0.service", "Started")
-    wait_until(lambda: node.ssh("test -e /srv/out/done", check=False).status == 0, 20)
+    wait_until(lambda: node.shell("test -e /srv/out/done", check=False).status == 0, 20)
     seen = node.read("/srv/out/words").decode().split("\0")[3:-1]
     together = f"<{words[0]}{words[2]}$(NOT_THERE)>"
     assert seen == [together, *words, *words, words[2], "last"]
@@ -275,7 +275,7 @@ def test_words_arrive_byte_for_byte(node: PodNode, words: list[str]) -> None:
     assert [environment[f"V{number}"] for number in range(len(values))] == values
     assert environment["PUT.TOGETHER-"] == together
     inspect = "podman inspect skerry-words.0 --format '{{json .Config.Annotations}}'"
-    annotations = json.loads(node.ssh(inspect).stdout)
+    annotations = json.loads(node.shell(inspect).stdout)
     assert [annotations[f"a{number}"] for number in range(len(words))] == words
 
 
@@ -305,14 +305,14 @@ spec:
     "HostPathVolumeSource.path", "HostPathVolumeSource.type", "VolumeMount.readOnly"
 )
 def test_host_paths_show_the_owners_of_the_node(node: PodNode) -> None:
-    node.ssh("""mkdir '/srv/a $b%n "c'; echo x >/srv/file; chown 1000:1001 /srv/file""")
-    node.ssh("""chmod 700 '/srv/a $b%n "c'; touch '/srv/a $b%n "c/f'""")
+    node.shell("""mkdir '/srv/a $b%n "c'; echo x >/srv/file; chown 1000:1001 /srv/file""")
+    node.shell("""chmod 700 '/srv/a $b%n "c'; touch '/srv/a $b%n "c/f'""")
     node.start(paths=HOST_PATHS)
     name = "skerry-paths.0"
     assert node.within(name, "stat -c %u:%g /file; cat /file").split() == ["1000:1001", "x"]
     assert node.within(name, "echo y >/file || echo read-only") == "read-only"
     node.within(name, 'touch /made/by-root "/the re/f"; ls /host/sys >/dev/null')
-    assert node.ssh("stat -c %U:%a /srv/made/deep /srv/made/deep/by-root").text.split() == [
+    assert node.shell("stat -c %U:%a /srv/made/deep /srv/made/deep/by-root").text.split() == [
         "root:755",
         "root:644",
     ]
@@ -320,12 +320,12 @@ def test_host_paths_show_the_owners_of_the_node(node: PodNode) -> None:
 
 def test_missing_folder_is_named_and_waited_for(node: PodNode) -> None:
     pod = HOST_PATHS.replace('/srv/a $b%n \\"c', "/srv/later")
-    node.ssh("touch /srv/file")
+    node.shell("touch /srv/file")
     tree = node.compile({"paths": pod})
     node.put(tree)
-    node.ssh("systemctl start skerry-paths.0.service", check=False)
+    node.shell("systemctl start skerry-paths.0.service", check=False)
     node.log("skerry-paths.0.service", "hostPath /srv/later: no folder there")
-    node.ssh("mkdir /srv/later")
+    node.shell("mkdir /srv/later")
     node.wait_active("skerry-paths.0.service")
 
 
@@ -352,7 +352,7 @@ def test_log_has_both_streams_with_their_priorities(node: PodNode) -> None:
     node.start(web=pod)
     node.log("skerry-web.0.service", "by-name")
     command = "journalctl -q -o json -u skerry-web.0.service --output-fields=MESSAGE,PRIORITY"
-    entries = [json.loads(line) for line in node.ssh(command).text.splitlines()]
+    entries = [json.loads(line) for line in node.shell(command).text.splitlines()]
     found = {str(entry["MESSAGE"]).strip(): entry["PRIORITY"] for entry in entries}
     assert (found["out"], found["err"], found["by-name"]) == ("6", "3", "6")
 
@@ -388,7 +388,7 @@ def test_changed_image_or_key_changes_the_files_that_the_unit_depends_on(node: P
     changed = {path for path in first.files if first.files[path] != second.files[path]}
     assert changed == {"/etc/skerry/config/page/index.html"}
     assert changed <= set(second.units["skerry-web.0.service"].files)
-    node.ssh("systemctl restart skerry-web.0.service")
+    node.shell("systemctl restart skerry-web.0.service")
     wait_until(lambda: node.fetch(8081) == "bye", 20, "the page")
     # What the container wrote outlives it: only the end of the pod removes it.
     assert node.within("skerry-web.0", "cat /scratch/x") == "kept"
@@ -399,7 +399,7 @@ def test_changed_image_or_key_changes_the_files_that_the_unit_depends_on(node: P
 def test_pods_are_back_after_a_reboot(running: PodNode) -> None:
     wait_until(lambda: running.fetch(8081) and running.fetch(8082, "/seen"), 20)
     running.within("skerry-web.0", "echo kept >/scratch/x")
-    running.ssh("podman exec --user 1234 skerry-web.0 touch /scratch/mine")
+    running.shell("podman exec --user 1234 skerry-web.0 touch /scratch/mine")
     running.node.reboot()
     wait_until(
         lambda: running.fetch(8081) == "hello" == running.fetch(8082, "/seen"), 60, "both pods"

@@ -120,7 +120,7 @@ def test_every_use_of_a_secret(secret_cloud: LiveCloud, tmp_path: Path) -> None:
     def main(script: str, container: str = "main") -> str:
         found = cloud.containers("alpha")
         (name,) = [one for one in found if one.endswith(f".{container}")]
-        return cloud.ssh("alpha", f"podman exec {name} sh -c '{script}'").stdout.decode()
+        return cloud.shell("alpha", f"podman exec {name} sh -c '{script}'").stdout.decode()
 
     assert main("cat /work/init") == f"{PASSWORD}\n{PASSWORD}"
     assert main('echo -n "$LOGIN_password"') == PASSWORD

@@ -62,8 +62,8 @@ def start(node: PodNode, **pods: str) -> None:
 
 def status_of(node: PodNode, name: str) -> dict[str, str]:
     """/proc/PID/status of the container's first process, as the node's kernel shows it."""
-    pid = node.ssh(f"podman inspect skerry-{name}.0 --format '{{{{.State.Pid}}}}'").text.strip()
-    lines = node.ssh(f"cat /proc/{pid}/status").text.splitlines()
+    pid = node.shell(f"podman inspect skerry-{name}.0 --format '{{{{.State.Pid}}}}'").text.strip()
+    lines = node.shell(f"cat /proc/{pid}/status").text.splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
@@ -114,9 +114,9 @@ def test_root_is_refused(node: PodNode) -> None:
     for user in (None, "root"):
         node.running = {"bad": ""}
         node.put(node.compile({"bad": pod("bad", context)}, user=user))
-        node.ssh("systemctl start skerry-bad.0.service", check=False)
+        node.shell("systemctl start skerry-bad.0.service", check=False)
         node.log("skerry-bad.0.service", "runAsNonRoot: the image runs as root")
-        assert node.ssh("podman ps -aq").text == ""
+        assert node.shell("podman ps -aq").text == ""
         node.clean()
     good = pod("good", context.replace("}", ", runAsUser: 1000}"))
     start(node, good=good)
@@ -216,10 +216,10 @@ def test_filters_of_system_calls(node: PodNode) -> None:
     tree = node.compile({"mine": pod("mine", f"securityContext: {{{mine}}}")})
     node.put(tree)
     node.running = {"mine": ""}
-    node.ssh("systemctl start skerry-mine.0.service", check=False)
+    node.shell("systemctl start skerry-mine.0.service", check=False)
     path = "/var/lib/kubelet/seccomp/mine/no-folders.json"
     node.log("skerry-mine.0.service", f"seccompProfile {path}: no file there")
-    node.ssh(f"mkdir -p {path.rpartition('/')[0]}; cat >{path}", input=REFUSES_FOLDERS.encode())
+    node.shell(f"mkdir -p {path.rpartition('/')[0]}; cat >{path}", input=REFUSES_FOLDERS.encode())
     node.wait_active("skerry-mine.0.service")
     folder = "mkdir /tmp/x 2>/dev/null && echo yes || echo no"
     wait_until(lambda: node.within("skerry-mine.0", "echo up") == "up", 20)
@@ -248,23 +248,23 @@ def test_kernel_parameters_are_the_pods_own(node: PodNode) -> None:
     )
     two = yaml.safe_load(pod("two", spec=sysctls))
     two["spec"]["containers"].append({**two["spec"]["containers"][0], "name": "d"})
-    before = node.ssh("cat /proc/sys/net/core/somaxconn").text
+    before = node.shell("cat /proc/sys/net/core/somaxconn").text
     node.start(one=pod("one", spec=sysctls), two=yaml.safe_dump(two))
     node.wait_active("skerry-one.0.service", "skerry-two.0.c.service", "skerry-two.0.d.service")
     show = "cat /proc/sys/net/core/somaxconn /proc/sys/net/ipv4/ping_group_range"
     for name in ("skerry-one.0", "skerry-two.0.c", "skerry-two.0.d"):
         assert node.within(name, show).split() == ["77", "0", "100"]
-    assert node.ssh("cat /proc/sys/net/core/somaxconn").text == before
+    assert node.shell("cat /proc/sys/net/core/somaxconn").text == before
 
 
 @pytest.mark.honours("PodSecurityContext.sysctls")
 def test_kernel_parameters_of_ipc(node: PodNode) -> None:
     sysctls = "securityContext: {sysctls: [{name: kernel.shm_rmid_forced, value: '1'}]}"
     # A container's own in a lab node, for there the kernel is that of this computer.
-    node.ssh("mount -o remount,bind,rw /proc/sys")
+    node.shell("mount -o remount,bind,rw /proc/sys")
     try:
         start(node, ipc=pod("ipc", spec=sysctls))
         assert node.within("skerry-ipc.0", "cat /proc/sys/kernel/shm_rmid_forced") == "1"
-        assert node.ssh("cat /proc/sys/kernel/shm_rmid_forced").text.strip() == "0"
+        assert node.shell("cat /proc/sys/kernel/shm_rmid_forced").text.strip() == "0"
     finally:
-        node.ssh("mount -o remount,bind,ro /proc/sys")
+        node.shell("mount -o remount,bind,ro /proc/sys")

@@ -112,7 +112,7 @@ def test_config_map_with_items_modes_and_sub_paths(node: PodNode) -> None:
         "a/b/page:400:0:0", "raw:640:0:0",
         "/some:", "a", "raw", "/some/a:", "b", "/some/a/b:", "page",
     ]  # fmt: skip
-    assert node.ssh(f"podman exec {NAME} cat /some/raw").stdout == b"\0\x01\x02\xff"
+    assert node.shell(f"podman exec {NAME} cat /some/raw").stdout == b"\0\x01\x02\xff"
     assert node.within(NAME, "ls /whole").split() == [
         "bytes", "index.html", "other.txt", "script.sh",
     ]  # fmt: skip
@@ -204,13 +204,13 @@ def test_memory_is_bounded_and_outlives_the_container(node: PodNode) -> None:
     # The owner of what it made is the same for the container, and root for the node.
     seen = "stat -c %u:%g:%a /fast /fast/some /disk"
     assert node.within(NAME, seen).split() == ["0:0:777", "0:0:644", "0:0:777"]
-    assert node.ssh(f"stat -c %u {fast}/some").text == "0"
-    node.ssh(f"podman exec --user 1000:1000 {NAME} touch /fast/by-user || true")
-    node.ssh(f"podman kill {NAME}")
+    assert node.shell(f"stat -c %u {fast}/some").text == "0"
+    node.shell(f"podman exec --user 1000:1000 {NAME} touch /fast/by-user || true")
+    node.shell(f"podman kill {NAME}")
     wait_until(lambda: node.show(UNIT, "NRestarts") != ["0"], 60, "the container again")
     node.wait_active(UNIT)
     assert node.within(NAME, "stat -c %s /fast/some") == str(2048 * 1024)
-    assert "fast" in node.ssh(f"ls {scratch}").text
+    assert "fast" in node.shell(f"ls {scratch}").text
 
 
 CLAIM = "/var/lib/skerry/claims/files"
@@ -241,24 +241,24 @@ def test_claim_outlives_its_pod(node: PodNode) -> None:
     tried = node.within(NAME, "for d in /look /ro; do touch $d/x 2>&1 || echo no; done")
     assert tried.count("Read-only file system") == 2
     # The node sees the ids of the container, which are other ones for its processes.
-    assert node.ssh(f"stat -c %u:%g {CLAIM}/own {CLAIM}/text").text.split() == ["999:998", "0:0"]
+    assert node.shell(f"stat -c %u:%g {CLAIM}/own {CLAIM}/text").text.split() == ["999:998", "0:0"]
     before = node.within(NAME, "cat /proc/self/uid_map")
-    node.ssh(f"systemctl stop {UNIT}")
+    node.shell(f"systemctl stop {UNIT}")
     # Other user ids than before: somebody else has those.
-    node.ssh("podman run -d --name other --userns=auto:size=65536 localhost/skerry-busybox "
+    node.shell("podman run -d --name other --userns=auto:size=65536 localhost/skerry-busybox "
              "sleep 100000")  # fmt: skip
-    node.ssh(f"systemctl start {UNIT}")
+    node.shell(f"systemctl start {UNIT}")
     assert node.within(NAME, "cat /proc/self/uid_map") != before
     seen = node.within(NAME, "cat /v/text; stat -c %u:%g:%a /v/own; echo more >>/v/text")
     assert seen.split() == ["kept", "999:998:700"]
-    node.ssh("podman rm -f --time 0 other")
+    node.shell("podman rm -f --time 0 other")
 
 
 @pytest.mark.honours("PodSecurityContext.fsGroup")
 def test_group_of_the_pod_owns_its_volumes(node: PodNode) -> None:
-    node.ssh(f"mkdir -p {CLAIM}/old; echo x >{CLAIM}/old/text; ln -s /etc/hostname {CLAIM}/link; "
+    node.shell(f"mkdir -p {CLAIM}/old; echo x >{CLAIM}/old/text; ln -s /etc/hostname {CLAIM}/link; "
              f"chmod 600 {CLAIM}/old/text; chmod 755 {CLAIM}")  # fmt: skip
-    host = node.ssh("stat -c %u:%g:%a /etc/hostname").text
+    host = node.shell("stat -c %u:%g:%a /etc/hostname").text
     manifest = pod(
         [
             "name: v, persistentVolumeClaim: {claimName: files}",
@@ -276,10 +276,10 @@ def test_group_of_the_pod_owns_its_volumes(node: PodNode) -> None:
         "v:0:2000:2775", "v/old:0:2000:2775", "v/old/text:0:2000:660", "disk:0:2000:2777",
         "fast:0:2000:2777", "conf/index.html:0:2000:440", "there:0:0:755",
     ]  # fmt: skip
-    assert node.ssh("stat -c %u:%g:%a /etc/hostname").text == host
+    assert node.shell("stat -c %u:%g:%a /etc/hostname").text == host
     # What a process of the group makes belongs to the group, on the node too.
-    node.ssh(f"podman exec --user 1000:2000 {NAME} sh -c 'echo y >/v/old/new; cat /v/old/text'")
-    assert node.ssh(f"stat -c %u:%g {CLAIM}/old/new").text == "1000:2000"
+    node.shell(f"podman exec --user 1000:2000 {NAME} sh -c 'echo y >/v/old/new; cat /v/old/text'")
+    assert node.shell(f"stat -c %u:%g {CLAIM}/old/new").text == "1000:2000"
 
 
 # Says that it listens, and writes down what it hears.
@@ -298,7 +298,7 @@ open("/srv/heard", "wb").write(heard.recv(1000))
     "Volume.hostPath", "HostPathVolumeSource.path", "HostPathVolumeSource.type", "Volume.name"
 )
 def test_host_paths_of_every_type(node: PodNode) -> None:
-    node.ssh(
+    node.shell(
         "mkdir -p /srv/folder; echo x >/srv/file; mknod -m 0660 /srv/zero c 1 5; "
         "chown 0:20 /srv/zero; mknod -m 0600 /srv/fuse c 10 229; "
         f"mknod -m 0600 /srv/block b 7 0; cat >/srv/listen <<'E'\n{LISTEN}E\n"
@@ -329,12 +329,12 @@ def test_host_paths_of_every_type(node: PodNode) -> None:
         "/x/socket:socket", "/x/touched:regular empty file", "/x/zero:character special file",
     ]  # fmt: skip
     assert node.within(NAME, "echo y >>/x/touched; cat /x/any; echo z >/sub/f").split() == ["x"]
-    assert node.ssh("cat /srv/touched /srv/folder/new/one/f").text.split() == ["y", "z"]
+    assert node.shell("cat /srv/touched /srv/folder/new/one/f").text.split() == ["y", "z"]
     # Owners and modes of devices are those of the node, and so is who may use them.
     assert node.within(NAME, "stat -c %u:%g:%a /x/zero").split() == ["0:20:660"]
     device = "dd if=/x/zero bs=5 count=1 2>/dev/null | wc -c; echo w >/x/zero && echo written"
     for user, seen in (("0", "5 written"), ("1234:20", "5 written"), ("1234", "0")):
-        used = node.ssh(f"podman exec --user {user} {NAME} sh -c '{device}'", check=False)
+        used = node.shell(f"podman exec --user {user} {NAME} sh -c '{device}'", check=False)
         assert used.text.split() == seen.split()
     opened = node.within(NAME, "(exec 3</x/look) && echo read; (exec 3>/x/look) || echo no writing")
     assert opened.splitlines() == ["read", "no writing"]

@@ -61,7 +61,7 @@ def test_what_happens_on_a_node_is_noticed(resting: LiveCloud) -> None:
         "rm /etc/containers/systemd/skerry-web.0.container",
     ):
         assert not typed(resting, "apply", "--yes")[0], command
-        resting.ssh("beta", command)
+        resting.shell("beta", command)
         is_loaded, done = typed(resting, "apply", "--yes")
         assert is_loaded and done.status == 0, done.text + done.error_text
         wait_until(lambda: pages(resting) == whole, 60, "all to answer")

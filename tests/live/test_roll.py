@@ -80,13 +80,13 @@ def pids(cloud: LiveCloud, workload: str) -> dict[str, list[str]]:
         f"systemctl list-units --plain --no-legend 'skerry-{workload}.*' | cut -d' ' -f1 | "
         "xargs -r systemctl show -P MainPID"
     )
-    return {node: cloud.ssh(node, command).text.split() for node in cloud.addresses}
+    return {node: cloud.shell(node, command).text.split() for node in cloud.addresses}
 
 
 def locks(cloud: LiveCloud) -> list[str]:
     """The nodes whose lock is held by somebody."""
     there = "test -e /var/lib/skerry/lock"
-    return [node for node in NODES if cloud.ssh(node, there, check=False).status == 0]
+    return [node for node in NODES if cloud.shell(node, there, check=False).status == 0]
 
 
 def beats_of(cloud: LiveCloud, *nodes: str) -> dict[str, dict[tuple[int, str], Beats]]:
@@ -167,7 +167,7 @@ def test_start_first_the_old_beats_until_the_new_was_ready_for_so_long(cloud: Li
     # Its log has what the old one said.
     assert "beat one" in cloud.skerry("logs", "beat", "--lines", "100000").text
     left = "ls /etc/containers/systemd; podman ps -a --format '{{.Names}}' | grep -c beat"
-    assert cloud.ssh("alpha", left).text.splitlines()[-1] == "1"
+    assert cloud.shell("alpha", left).text.splitlines()[-1] == "1"
     assert "no difference on 3 nodes" in cloud.skerry("diff").text
 
 
@@ -375,17 +375,17 @@ def test_lock_is_renewed_while_it_is_held(cloud: LiveCloud) -> None:
     operator = Operator(link_of(cloud, "beta"))
     operator.ask("lock", lock=operator.lock)
     try:
-        lock = json.loads(cloud.ssh("beta", "cat /var/lib/skerry/lock").stdout)
-        uptime = float(cloud.ssh("beta", "cut -d' ' -f1 /proc/uptime").text)
+        lock = json.loads(cloud.shell("beta", "cat /var/lib/skerry/lock").stdout)
+        uptime = float(cloud.shell("beta", "cut -d' ' -f1 /proc/uptime").text)
         # As if nothing had been heard of its holder for nearly two minutes.
         old = json.dumps({**lock, "expires_at": uptime + 10})
-        cloud.ssh("beta", f"echo '{old}' > /var/lib/skerry/lock")
+        cloud.shell("beta", f"echo '{old}' > /var/lib/skerry/lock")
         turn = Turn(cloud="test", who="eva@laptop", message="", when=0.0, token=operator.token)
         with Leases(turn, lambda node: link_of(cloud, node), every=0.2) as leases:
             leases.hold("beta")
 
             def expires_at() -> float:
-                text = cloud.ssh("beta", "cat /var/lib/skerry/lock").stdout
+                text = cloud.shell("beta", "cat /var/lib/skerry/lock").stdout
                 return float(json.loads(text)["expires_at"])
 
             wait_until(lambda: expires_at() > uptime + 100, 30, "the lock to be renewed")

@@ -82,19 +82,19 @@ def place_database_user(
 def within(cloud: LiveCloud, script: str, *, node: str = "alpha", word: str = "blog") -> str:
     """What a shell command prints in the one container of a workload."""
     pick = f"{LIST_RUNNING} --filter label=skerry.workload={word} --format '{{{{.Names}}}}'"
-    return cloud.ssh(node, f"podman exec $({pick} | head -n 1) sh -c '{script}'").text
+    return cloud.shell(node, f"podman exec $({pick} | head -n 1) sh -c '{script}'").text
 
 
 def podman_secrets(cloud: LiveCloud, node: str = "alpha") -> list[str]:
     """The names of secrets in a node's Podman store."""
-    return sorted(cloud.ssh(node, "podman secret ls --format '{{.Name}}'").text.split())
+    return sorted(cloud.shell(node, "podman secret ls --format '{{.Name}}'").text.split())
 
 
 def starts(cloud: LiveCloud, node: str = "alpha") -> dict[str, str]:
     """The containers by workload, another one after each restart."""
     shown = '{{index .Labels "skerry.workload"}} {{.ID}}'
     words = f"{LIST_RUNNING} --no-trunc --format '{shown}'"
-    return dict(line.split() for line in cloud.ssh(node, words).text.splitlines())
+    return dict(line.split() for line in cloud.shell(node, words).text.splitlines())
 
 
 @pytest.mark.honours(
@@ -126,12 +126,12 @@ def test_a_secret_is_where_its_pod_is_and_nowhere_else(
         if is_used:
             for other in ("beta", "gamma"):
                 assert search.node_files(cloud.lab.node(other)) == []
-        log = cloud.ssh("alpha", "journalctl --sync; journalctl --no-pager -q -o export").stdout
+        log = cloud.shell("alpha", "journalctl --sync; journalctl --no-pager -q -o export").stdout
         assert not search.marker.is_in(log)
         shown = "systemctl show '*'; podman inspect $(podman ps -aq) 2>/dev/null; podman secret ls"
         shown += "; podman secret inspect $(podman secret ls -q) 2>/dev/null"
         shown += "; podman events --stream=false"
-        assert not search.marker.is_in(cloud.ssh("alpha", shown, check=False).stdout)
+        assert not search.marker.is_in(cloud.shell("alpha", shown, check=False).stdout)
         # One place is the container's: what it was given as a variable.
         for process in search.processes():
             assert is_used, process
@@ -195,35 +195,35 @@ def test_the_search_finds_a_secret_in_a_wrong_place(
         f"printf '%s' 'ab?>{core}cd' | base64 -w0 | tr +/ -_ >/etc/p-url",
         f"touch /etc/{core}; echo {core} >/run/p-run; echo {core} >/dev/shm/p-shm",
     ]
-    cloud.ssh("alpha", "; ".join(plants))
+    cloud.shell("alpha", "; ".join(plants))
     expected = [f"/var/lib/skerry/p-{at}" for at in range(len(forms))]
     expected += ["/etc/p-64", "/etc/p-url", f"/etc/{core}", "/run/p-run", "/dev/shm/p-shm"]
     assert search.node_files(alpha) == sorted(expected)
-    cloud.ssh("alpha", f"rm /var/lib/skerry/p-* /etc/p-* /etc/{core} /run/p-run /dev/shm/p-shm")
+    cloud.shell("alpha", f"rm /var/lib/skerry/p-* /etc/p-* /etc/{core} /run/p-run /dev/shm/p-shm")
 
     unit = f"[Service]\nEnvironment=PASSWORD={core}\nExecStart=/usr/bin/tail -f /dev/null\n"
     path = "/etc/systemd/system/planted.service"
-    cloud.ssh(
+    cloud.shell(
         "alpha", f"printf '{unit}' > {path}; systemctl daemon-reload; systemctl start planted"
     )
     assert search.node_files(alpha) == [path]
-    assert marker.is_in(cloud.ssh("alpha", "systemctl show '*'").stdout)
+    assert marker.is_in(cloud.shell("alpha", "systemctl show '*'").stdout)
     assert search.processes() == ["environ of tail in planted.service"]
-    cloud.ssh("alpha", f"systemctl stop planted; rm {path}; systemctl daemon-reload")
+    cloud.shell("alpha", f"systemctl stop planted; rm {path}; systemctl daemon-reload")
 
     run_it = f"systemd-run -q --unit=planted tail -f /dev/null /dev/{core}"
-    cloud.ssh("alpha", run_it)
+    cloud.shell("alpha", run_it)
     wait_until(
         lambda: any(one.startswith("cmdline of tail") for one in search.processes()),
         20,
         "the command line to be found",
     )
-    cloud.ssh("alpha", "systemctl stop planted")
+    cloud.shell("alpha", "systemctl stop planted")
     with search.watching_command_lines() as lines:
-        cloud.ssh("alpha", f"timeout 0.3 tail -f /dev/null {core}", check=False)
+        cloud.shell("alpha", f"timeout 0.3 tail -f /dev/null {core}", check=False)
     assert lines
 
-    cloud.ssh("alpha", f"logger planted {core}; journalctl --sync")
+    cloud.shell("alpha", f"logger planted {core}; journalctl --sync")
     assert any("/journal/" in found for found in search.node_files(alpha))
     (cloud.folder / ".skerry").mkdir(exist_ok=True)
     (cloud.folder / ".skerry/planted").write_text(core)
@@ -326,7 +326,7 @@ def test_what_is_missing_comes_back_and_what_is_left_over_goes(secret_cloud: Liv
     cloud.skerry("apply", "--yes")
     names, before = podman_secrets(cloud), starts(cloud)
     gone = next(name for name in names if name.startswith("skerry-db-password-"))
-    cloud.ssh("alpha", f"podman secret rm {gone}; printf x | podman secret create others -")
+    cloud.shell("alpha", f"podman secret rm {gone}; printf x | podman secret create others -")
     assert "was deleted on the node" in cloud.skerry("plan").text
     assert "1 secret" in cloud.skerry("diff", expect=4).text
     cloud.skerry("apply", "--yes")
@@ -334,15 +334,15 @@ def test_what_is_missing_comes_back_and_what_is_left_over_goes(secret_cloud: Liv
     assert starts(cloud) == before
 
     left = "skerry-db-password-" + "0" * 16
-    cloud.ssh("alpha", f"printf x | podman secret create {left} -")
+    cloud.shell("alpha", f"printf x | podman secret create {left} -")
     assert "left by an interrupted run" in cloud.skerry("plan").text
     cloud.skerry("prune", "--yes")
     assert podman_secrets(cloud) == sorted([*names, "others"])
-    cloud.ssh("alpha", f"printf x | podman secret create {left} -")
+    cloud.shell("alpha", f"printf x | podman secret create {left} -")
     cloud.skerry("apply", "--yes")
     assert podman_secrets(cloud) == sorted([*names, "others"])
     assert starts(cloud) == before
-    cloud.ssh("alpha", "podman secret rm others")
+    cloud.shell("alpha", "podman secret rm others")
 
 
 @pytest.mark.honours("Secret.data", "Secret.immutable")

@@ -192,8 +192,10 @@ def test_every_file_is_in_the_table_whatever_the_umask(
         cloud.skerry("apply", "--yes", "-m", "all there is")
         for verb in ("status", "plan"):
             cloud.skerry(verb)
+        # As its timer would, within a minute.
+        cloud.ssh("alpha", "systemctl start --no-block skerry-often.cron.service")
         stamps = "ls /var/lib/skerry/completed /var/lib/skerry/volumes/*.cron/0/ended"
-        wait_until(lambda: cloud.ssh("alpha", stamps, check=False).status == 0, 120, "jobs ended")
+        wait_until(lambda: cloud.shell("alpha", stamps, check=False).status == 0, 120, "jobs ended")
         node_after = parse_found(cloud.ssh("alpha", look).stdout)
         ours_after = look_here(place)
     finally:

@@ -132,23 +132,24 @@ def test_a_node_has_no_trace_of_the_others(
         foreign += [host_key(apart, other.name) for other in others]
         # Where the folder is, and the key that reads the secrets, is not a node's matter either.
         foreign += [cloud.folder.parent.name, (tmp_path / "identity.pub").read_text().split()[1]]
-        shown = cloud.ssh(
+        shown = cloud.shell(
             node.name,
             "journalctl --sync; journalctl --no-pager -q -o export; cat /proc/[0-9]*/cmdline "
             "/proc/[0-9]*/environ; podman inspect $(podman ps -aq); podman events --stream=false; "
             "systemctl show '*'; ip neigh; ip route",
             check=False,
         ).stdout
-        for text in foreign:
-            marker = Marker(text)
-            assert Search(marker, tmp_path).node_files(node) == [], f"{node.name} knows {text}"
+        markers = [Marker(text) for text in foreign]
+        known = Search(markers[0], tmp_path, *markers[1:]).node_files(node)
+        assert known == [], f"{node.name} knows one of {foreign}"
+        for text, marker in zip(foreign, markers, strict=True):
             assert not marker.is_in(shown), f"{node.name} knows {text}"
         # What it must know, so that `skerry history` can say who did what, and when.
         record = "/var/lib/skerry/current/generation.json"
-        assert message in cloud.ssh(node.name, f"cat {record}").text
+        assert message in cloud.shell(node.name, f"cat {record}").text
         assert (
             f'"who":"{os.environ.get("USER", "root")}'
-            in cloud.ssh(node.name, f"tr -d ' ' <{record}").text
+            in cloud.shell(node.name, f"tr -d ' ' <{record}").text
         )
     for name in list(cloud.places):
         cloud.remove(name)
@@ -157,7 +158,7 @@ def test_a_node_has_no_trace_of_the_others(
 
 @pytest.mark.claims("host-key-opens-nothing")
 def test_a_nodes_own_keys_open_no_other_node(apart: Lab, named: LiveCloud) -> None:
-    private = named.ssh(
+    private = named.shell(
         "alpha",
         "grep -rlE 'PRIVATE KEY' /etc/ssh /root /home /var/lib/skerry /etc/skerry || true",
     ).text.split()
@@ -166,12 +167,12 @@ def test_a_nodes_own_keys_open_no_other_node(apart: Lab, named: LiveCloud) -> No
     words = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
     for path in private:
         for user in ("root", "skerry"):
-            tried = named.ssh("alpha", f"ssh {words} -i {path} {user}@{beta} true", check=False)
+            tried = named.shell("alpha", f"ssh {words} -i {path} {user}@{beta} true", check=False)
             assert tried.status == 255 and "Permission denied" in tried.error_text
     # The same command with a key that is accepted: it is the key that decides.
     lent = apart.ssh_key.read_text()
-    named.ssh("alpha", f"umask 077; cat >/root/lent <<'EOF'\n{lent}EOF")
-    named.ssh(
+    named.shell("alpha", f"umask 077; cat >/root/lent <<'EOF'\n{lent}EOF")
+    named.shell(
         "alpha", f"ssh {words} -i /root/lent skerry@{beta} true; s=$?; rm /root/lent; exit $s"
     )
 
@@ -181,9 +182,9 @@ def test_the_login_key_is_root_on_every_node(apart: Lab, named: LiveCloud) -> No
     for node in apart.nodes:
         words = ("ssh", "-F", str(apart.ssh_config), f"skerry@{node.name}", "sudo -n id -u")
         assert run(Command(words)).text == "0"
-        entry = named.ssh(node.name, "getent shadow skerry").text
+        entry = named.shell(node.name, "getent shadow skerry").text
         assert entry.split(":")[1] == "*", "an account with a password"
-        assert named.ssh(node.name, "cat /home/skerry/.ssh/authorized_keys").text.count("\n") == 0
+        assert named.shell(node.name, "cat /home/skerry/.ssh/authorized_keys").text.count("\n") == 0
 
 
 @pytest.mark.claims("folder-opens-nothing")

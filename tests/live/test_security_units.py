@@ -85,12 +85,12 @@ def rate(cloud: LiveCloud, pattern: str) -> float | None:
     """What systemd says of a unit that it knows at this moment; None while there is none."""
     pattern = pattern.replace("@", "(-[0-9a-f]{8})?")
     list_units = "systemctl list-units --all --plain --no-legend 'skerry-*.service'"
-    names = [line.split()[0] for line in cloud.ssh("alpha", list_units).text.splitlines()]
+    names = [line.split()[0] for line in cloud.shell("alpha", list_units).text.splitlines()]
     name = next((name for name in names if re.fullmatch(pattern, name)), None)
     if name is None:
         return None
     words = f"systemd-analyze security --no-pager {name}"
-    found = _SHOWN.search(cloud.ssh("alpha", words, check=False).text)
+    found = _SHOWN.search(cloud.shell("alpha", words, check=False).text)
     return float(found[1]) if found else None
 
 
@@ -113,14 +113,14 @@ def test_no_kind_of_unit_may_do_more_than_is_written_down(cloud: LiveCloud) -> N
     wait_until(lambda: look("switch to a generation"), 60, "the switch to be seen")
     applying.join(300)
     assert not applying.is_alive()
-    cloud.ssh("alpha", "systemctl start --no-block skerry-often.cron.service")
+    cloud.shell("alpha", "systemctl start --no-block skerry-often.cron.service")
     for kind in KINDS.keys() - {"switch to a generation", "what a job left goes"}:
         wait_until(lambda kind=kind: look(kind), 120, f"{kind} to be seen")  # type: ignore[misc]
-    cloud.ssh("alpha", "mkdir -p /run/go; touch /run/go/on")
+    cloud.shell("alpha", "mkdir -p /run/go; touch /run/go/on")
     wait_until(lambda: look("what a job left goes"), 120, "the job to end")
-    cloud.ssh("alpha", "rm -r /run/go")
+    cloud.shell("alpha", "rm -r /run/go")
     # Confined as they are, they do what they are for.
-    failed = cloud.ssh("alpha", "systemctl list-units --failed --plain --no-legend 'skerry-*'")
+    failed = cloud.shell("alpha", "systemctl list-units --failed --plain --no-legend 'skerry-*'")
     assert failed.text == ""
     status = cloud.json("status")
     assert {one["workload"]: one["state"] for one in status["replicas"]} == {

@@ -73,7 +73,7 @@ def pod_node(new_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFacto
     lab = new_lab("ports")
     lab.up(nodes=1, with_podman=True)
     node = PodNode(lab, tmp_path_factory.mktemp("ports"))
-    node.ssh(f"ip -6 addr add {SIX}/64 dev host0 nodad")
+    node.shell(f"ip -6 addr add {SIX}/64 dev host0 nodad")
     return node
 
 
@@ -89,7 +89,7 @@ def page(node: PodNode, address: str, port: int) -> str:
     """What the node itself gets at one of its addresses; empty where nobody answers."""
     shown = f"[{address}]" if ":" in address else address
     url = f"http://{shown}:{port}/index.html"
-    return node.ssh(f"curl -s -m 3 -g {url}", check=False).text
+    return node.shell(f"curl -s -m 3 -g {url}", check=False).text
 
 
 def wait_page(node: PodNode, port: int) -> None:
@@ -133,9 +133,9 @@ def test_host_ports_at_each_address(node: PodNode) -> None:
     wait_until(lambda: ask_udp(node, 8085) == b"ping\n", 20, "the datagram")
     assert page(node, own, 8085) == ""
     # The network of pods with a port at an IPv6 address goes with the last of them.
-    assert "skerry6" in node.ssh("podman network ls -q --format '{{.Name}}'").text.split()
-    node.ssh("systemctl stop skerry-six.0.service")
-    assert "skerry6" not in node.ssh("podman network ls -q --format '{{.Name}}'").text.split()
+    assert "skerry6" in node.shell("podman network ls -q --format '{{.Name}}'").text.split()
+    node.shell("systemctl stop skerry-six.0.service")
+    assert "skerry6" not in node.shell("podman network ls -q --format '{{.Name}}'").text.split()
 
 
 @pytest.mark.honours(
@@ -174,5 +174,5 @@ def test_services_lead_to_the_pods_that_they_select(node: PodNode) -> None:
     wait_until(lambda: ask_udp(node, 30009) == b"ping\n", 20, "the datagram")
     assert tree.units["skerry-other.0.service"].ports == ()
     # With the pod goes its port: only nodes with such a pod answer.
-    node.ssh("systemctl stop skerry-web.0.service")
+    node.shell("systemctl stop skerry-web.0.service")
     assert node.fetch(30080) == ""
