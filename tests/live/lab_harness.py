@@ -26,6 +26,9 @@ _LOOK_EVERY = 0.05
 _LONGEST_REST = 2.0
 """As long as a look took is waited before the next one, up to so many seconds: a look that costs
 much (a whole `skerry apply`) would else take from a busy machine what the awaited thing needs."""
+_PATIENCE = 4
+"""How many times as long as a test says is waited in the end: it says how long a thing takes, with
+room, and what is shown is that it comes. A machine that is slower or busier shows that too."""
 # As sshd would have it.
 _ENVIRONMENT = (
     "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash",
@@ -38,8 +41,10 @@ def wait_until(
 ) -> Result:
     """Returns what `predicate` returns as soon as that is true.
 
-    `timeout` is in seconds. Raises `AssertionError`, which names `what`, when it has passed.
+    `timeout` is in seconds, of a machine that is busy with other tests. Raises `AssertionError`,
+    which names `what`, when it has passed four times.
     """
+    timeout *= _PATIENCE
     deadline = monotonic() + timeout
     pause = Event()
     while True:

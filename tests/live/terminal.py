@@ -40,8 +40,17 @@ class Terminal:
         return self._said.decode(errors="replace").replace("\r\n", "\n")
 
     def wait_for(self, words: str, timeout: float = 60) -> None:
-        """Waits until these words are on the screen."""
-        wait_until(lambda: words in self.said, timeout, f"{words!r} in {self.said!r}")
+        """Waits until these words are on the screen; not for a command that ended without them."""
+
+        def is_over() -> bool:
+            if self.process.poll() is not None:
+                self._reader.join(10)
+                return True
+            return words in self.said
+
+        with suppress(AssertionError):
+            wait_until(is_over, timeout)
+        assert words in self.said, f"{words!r} is not on the screen:\n{self.said}"
 
     def type(self, keys: bytes) -> None:
         """Types keys; `CTRL_C` is one. A command that is gone hears nothing."""

@@ -145,7 +145,7 @@ def test_a_restart_a_stop_and_drift_are_seen(running: LiveCloud) -> None:
     before = look_at(running)
     running.shell("alpha", "systemctl restart skerry-web.0.service")
     with pytest.raises(AssertionError, match="was restarted without need"):
-        check_aftermath(running, before, ends_within=1)
+        check_aftermath(running, before, ends_within=0.3)
     check_aftermath(running, before, restarted={"web"})
     running.shell("alpha", "systemctl stop skerry-web.0.service")
     stopped = look_at(running).nodes["alpha"]
@@ -155,7 +155,7 @@ def test_a_restart_a_stop_and_drift_are_seen(running: LiveCloud) -> None:
     )
     # The further apply would start it: so the one before had not converged.
     with pytest.raises(AssertionError, match="a further apply"):
-        check_aftermath(running, before, restarted={"web"}, ends_within=1)
+        check_aftermath(running, before, restarted={"web"}, ends_within=0.3)
     running.shell("alpha", "echo drift > /etc/skerry/config/web-page/index.html")
     with pytest.raises(AssertionError, match="a further apply"):
-        check_aftermath(running, look_at(running), restarted={"web"}, ends_within=1)
+        check_aftermath(running, look_at(running), restarted={"web"}, ends_within=0.3)
