@@ -96,7 +96,8 @@ def roll_and_report(
         _note_untouched(switches, report, besides=open_ends)
         report.print_untouched(is_interrupted=True)
         # A node that is being switched keeps its lock: it mends itself under it.
-        held = [name for name in leases.held if name not in open_ends]
+        kept = set(leases.held).difference(open_ends)
+        held = [name for name in report.plan.nodes if name in kept]
         words = [_left_words(open_ends)] if open_ends else ["every node is as it shall be or was"]
         words += [f"the locks of {', '.join(held)} {RUN_OUT}"] if held else []
         raise as_interrupted(error, "; ".join(words)) from None
