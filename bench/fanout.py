@@ -3,7 +3,7 @@ the node program behind it; and what ten dead ones of them cost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +12,16 @@ from tests.loopback_nodes import DeadPorts, LoopbackNodes, debian_root
 from tests.terminal_watch import watch
 
 from bench.figures import Figure, in_multiples
-from bench.measure import Run
+from bench.measure import Run, measure
 from bench.rounds import interleave, middle
 from bench.stage import Stage, say
+from skerry.edge.window import begun_at_once
 
 MANY, FEW = 200, 10
 # How many times as long as for ten nodes.
 GROWTH_GOAL = 10.0
+# How many times as long as ssh itself takes for a command that does nothing.
+NEW_GOAL = 1.5
 LOST_GOAL = 1.0
 APPLY = ("apply", "--yes")
 
@@ -44,19 +47,15 @@ def bench_growth(folder: Path, nodes: LoopbackNodes, *, rounds: int) -> list[Fig
         LoopbackCloud(folder / name, nodes, nodes.named(count))
         for name, count in (("many", MANY), ("few", FEW))
     )
+
     figures = []
-    for name, words, is_new in (
-        ("status", ("status",), False),
-        ("apply", APPLY, False),
-        ("status, new connections", ("status",), True),
-    ):
+    for name, words in (("status", ("status",)), ("apply", APPLY)):
         measures: dict[str, Callable[[], Run]] = {
-            "many": partial(run_once, many, words, is_new=is_new),
-            "few": partial(run_once, few, words, is_new=is_new),
+            "many": partial(many.run, *words),
+            "few": partial(few.run, *words),
         }
         interleave(measures, rounds=1)
-        runs = interleave(measures, rounds=rounds)
-        walls = {which: [run.wall for run in found] for which, found in runs.items()}
+        walls = walls_of(interleave(measures, rounds=rounds))
         say(f"{name}: {middle(walls['many']):.2f} s, {FEW} nodes {middle(walls['few']):.2f} s")
         figures.append(
             in_multiples(
@@ -64,14 +63,51 @@ def bench_growth(folder: Path, nodes: LoopbackNodes, *, rounds: int) -> list[Fig
                 goal=GROWTH_GOAL,
             )
         )  # fmt: skip
-    return figures
+    return figures + bench_new(many, few, nodes, rounds=rounds)
 
 
-def run_once(cloud: LoopbackCloud, words: tuple[str, ...], *, is_new: bool) -> Run:
-    """One run over connections that stand, or over new ones."""
-    if is_new:
-        cloud.forget_connections()
-    return cloud.run(*words)
+def bench_new(
+    many: LoopbackCloud, few: LoopbackCloud, nodes: LoopbackNodes, *, rounds: int
+) -> list[Figure]:
+    """`status` over new connections, beside `ssh true` to the same nodes, as many at a time.
+
+    To open a connection costs processor time on both sides, which are one machine here: it grows
+    with the number of nodes whoever opens it, twentyfold where ssh itself does. So the goal is how
+    little is added to that; how much it is for ten nodes is told beside it.
+    """
+
+    def anew(command: Callable[[], Run]) -> Run:
+        # Those of both: what stands costs memory and keeps itself alive.
+        many.forget_connections()
+        few.forget_connections()
+        nodes.wait_for_silence()
+        return command()
+
+    width = begun_at_once()
+    runs = interleave(
+        {
+            "many": lambda: anew(lambda: many.run("status")),
+            "ssh": lambda: anew(lambda: measure(many.ssh_to_all("true", at_once=width))),
+            "few": lambda: anew(lambda: few.run("status")),
+        },
+        rounds=rounds,
+    )
+    walls, cpus = walls_of(runs), {name: [run.cpu for run in ones] for name, ones in runs.items()}
+    seconds = ", ".join(f"{name} {middle(found):.2f} s" for name, found in walls.items())
+    say(f"new connections: {seconds}")
+    yardstick = f"ssh true, {width} at once"
+    return [
+        in_multiples(
+            f"new connections, {MANY} nodes", yardstick, walls["many"], walls["ssh"], goal=NEW_GOAL
+        ),
+        in_multiples("  CPU of the operator", yardstick, cpus["many"], cpus["ssh"], goal=NEW_GOAL),
+        in_multiples("  growth", f"{FEW} nodes", walls["many"], walls["few"]),
+    ]
+
+
+def walls_of(runs: Mapping[str, list[Run]]) -> dict[str, list[float]]:
+    """The wall times of runs by name."""
+    return {name: [run.wall for run in found] for name, found in runs.items()}
 
 
 def bench_dead(folder: Path, nodes: LoopbackNodes, *, rounds: int) -> Figure:

@@ -13,7 +13,7 @@ from bench.measure import Run, measure
 
 from skerry.cli.cloud import OpenCloud
 from skerry.compile.lock import Lock, ResolvedImage
-from skerry.edge.run import Command
+from skerry.edge.run import Command, start
 from skerry.load.cloud import load_cloud
 from skerry.load.lockfile import write_lock
 from skerry_node import wire
@@ -41,7 +41,7 @@ class LoopbackCloud:
     ) -> None:
         self.folder = folder / "cloud"
         self.folder.mkdir(parents=True)
-        self.forget_connections()
+        self._sockets = _socket_folder()
         self.ports = ports
         self._identity = nodes.identity
         entries = "".join(
@@ -67,7 +67,7 @@ class LoopbackCloud:
             if self.ports[name] in nodes.host_keys:
                 manifest = tree.manifest()
                 event = {"event": "result", "result": observed(manifest, manifest)}
-                nodes.answer(self.ports[name], "observe", wire.dump(event))
+                nodes.answer(self.ports[name], wire.dump(event))
 
     def command(self, *words: str) -> Command:
         """`skerry` in the folder, with connections of its own."""
@@ -89,25 +89,45 @@ class LoopbackCloud:
 
     def ssh(self, name: str, remote: str) -> Command:
         """`ssh` itself, over a connection of its own that stands."""
+        return Command((*self._ssh(), *self._node(name), remote))
+
+    def ssh_to_all(self, remote: str, *, at_once: int) -> Command:
+        """`ssh` itself to each of the nodes, so many at a time."""
+        lines = "".join(f"{' '.join(self._node(name))} {remote}\n" for name in self.ports)
+        (self.folder / "nodes").write_text(lines)
+        words = ("xargs", "-a", str(self.folder / "nodes"), "-L1", f"-P{at_once}")
+        return Command((*words, *self._ssh()))
+
+    def _ssh(self) -> list[str]:
         options = [
             f"UserKnownHostsFile={self.folder}/known_hosts",
-            f"HostKeyAlias={name}",
             "ControlMaster=auto",
-            f"ControlPath={self._sockets.name}/plain",
+            f"ControlPath={self._sockets.name}/%k",
             "ControlPersist=600",
         ]
-        words = [word for option in options for word in ("-o", option)]
-        words += ["-i", str(self._identity), "-p", str(self.ports[name])]
-        return Command(("ssh", "-F", "none", *words, "root@127.0.0.1", remote))
+        return ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)),
+                "-i", str(self._identity)]  # fmt: skip
+
+    def _node(self, name: str) -> list[str]:
+        return ["-o", f"HostKeyAlias={name}", "-p", str(self.ports[name]), "root@127.0.0.1"]
 
     def run(self, *words: str, expect: int | None = 0) -> Run:
         """Runs `skerry` to its end, measured."""
         return measure(self.command(*words), expect=expect)
 
     def forget_connections(self) -> None:
-        """The next command opens them anew; those that stand end with the nodes."""
-        # Not in a folder of the test's: the path of a socket has at most 107 bytes.
-        self._sockets = tempfile.TemporaryDirectory(prefix="sk-")
+        """Ends those that stand: the next command opens them anew."""
+        found = [path for path in Path(self._sockets.name).rglob("*") if path.is_socket()]
+        words = ("ssh", "-F", "none", "-q", "-O", "exit")
+        ending = [start(Command((*words, "-o", f"ControlPath={path}", "node"))) for path in found]
+        for process in ending:
+            process.wait()
+        self._sockets = _socket_folder()
+
+
+def _socket_folder() -> tempfile.TemporaryDirectory[str]:
+    # Not in a folder of the test's: the path of a socket has at most 107 bytes.
+    return tempfile.TemporaryDirectory(prefix="sk-")
 
 
 def with_dead(folder: Path, nodes: LoopbackNodes, dead: DeadPorts, *, count: int) -> LoopbackCloud:

@@ -28,21 +28,21 @@ PROGRAMS = (
     "/usr/lib/openssh/sshd-session",
     "/usr/lib/openssh/sshd-auth",
     "/usr/bin/sh",
-    "/usr/bin/cat",
     "/usr/bin/sed",
 )
 # sshd listens on no more sockets than this (MAX_LISTEN_SOCKS in its sshd.c).
 PORTS_EACH = 16
-# What ends the connections of a node whose stub is stopped is the sshd above it.
+# The login shell of the nodes. It takes the time of one process: what a node does with a request
+# is not what is measured here, where nodes and operator share a machine. What ends the connections
+# of one whose stub is stopped is the sshd above it.
 STUB = r"""#!/bin/sh
-case $SSH_ORIGINAL_COMMAND in
+case $2 in
 *skerry_node*) ;;
-*) exec sh -c "$SSH_ORIGINAL_COMMAND" ;;
+*) exec sh -c "$2" ;;
 esac
 set -- $SSH_CONNECTION
 if test -e /answers/$4.hangs; then kill -STOP $$; fi
-op=$(sed -n 's/.*"op":"\([a-z]*\)".*/\1/p')
-exec cat /answers/$4.$op
+exec sed -n "/\"op\":\"observe\"/r /answers/$4.observe"
 """
 CONFIG = """\
 HostKey /keys/host-{number}
@@ -57,7 +57,6 @@ StrictModes no
 PermitRootLogin yes
 PerSourcePenalties no
 MaxStartups {startups}
-ForceCommand /stub
 PidFile none
 LogLevel QUIET
 {addresses}
@@ -96,13 +95,21 @@ class LoopbackNodes:
         """The first so many ports by the names of nodes."""
         return {f"n-{number:03}": port for number, port in enumerate(self.ports[:count])}
 
-    def answer(self, port: int, op: str, event: bytes) -> None:
-        """What the stub behind the port says to `op`: the last event, as it goes over the wire."""
-        (self.root / "answers" / f"{port}.{op}").write_bytes(event + b"\n")
+    def answer(self, port: int, event: bytes) -> None:
+        """What the stub behind the port says: the last event of ``observe``, as it goes over the
+        wire."""
+        (self.root / "answers" / f"{port}.observe").write_bytes(event + b"\n")
 
     def hang(self, port: int) -> None:
         """From now on the stub behind the port takes connections and says nothing."""
         (self.root / "answers" / f"{port}.hangs").touch()
+
+    def wait_for_silence(self) -> None:
+        """Returns when no connection stands any more, and what served them has gone."""
+        from tests.live.lab_harness import wait_until
+
+        daemons = {daemon.pid for daemon in self.daemons}
+        wait_until(lambda: daemons.issuperset(self._pids()), 60, "the end of all connections")
 
     def close(self) -> None:
         """Ends all of it, the connections too: whoever has its root in our folder goes."""
@@ -136,7 +143,7 @@ class LoopbackNodes:
             (root / name).mkdir(parents=True, exist_ok=True)
         run(Command.of("mknod", "-m", "666", root / "dev/null", "c", "1", "3"))
         (root / "etc/passwd").write_text(
-            "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n"
+            "root:x:0:0:root:/root:/stub\nsshd:x:100:65534::/run/sshd:/bin/false\n"
         )
         (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
         (root / "stub").write_text(STUB)

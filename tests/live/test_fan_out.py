@@ -9,9 +9,12 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from bench.measure import measure
 from tests.loopback_cloud import DEAD, LoopbackCloud, with_dead
 from tests.loopback_nodes import DeadPorts, LoopbackNodes, debian_root
 from tests.terminal_watch import watch
+
+from skerry.edge.window import begun_at_once
 
 MANY, FEW = 200, 10
 # Longer than a connection may take (10 s), so that each of the dead is told by its own words.
@@ -58,12 +61,17 @@ def test_two_hundred_nodes_cost_less_than_ten_times_ten(
 def test_new_connections_to_two_hundred_nodes_all_stand(
     tmp_path: Path, nodes: LoopbackNodes
 ) -> None:
-    """All at once they would take so long that many ran out of their time for connecting."""
+    """All at once they would take so long that many ran out of their time for connecting. What it
+    costs is what ssh itself costs, and little beside."""
     cloud = cloud_of(tmp_path, nodes, MANY)
+    ratios = []
     for _ in range(2):
         cloud.forget_connections()
         run = cloud.run("status")
         assert f"{MANY * 10} running" in run.output and "unreachable" not in run.output, run.output
+        plain = measure(cloud.ssh_to_all("true", at_once=begun_at_once()))
+        ratios.append(run.cpu / plain.cpu)
+    assert min(ratios) < 1.5, f"{ratios} times the CPU of ssh alone"
 
 
 def test_the_dead_delay_nobody(tmp_path: Path, nodes: LoopbackNodes) -> None:
