@@ -107,7 +107,7 @@ def test_missing_then_installed_then_run(tmp_path: Path, shell: str) -> None:
     assert answered.stderr == b""
     assert json.loads(answered.stdout)["event"] == "result"
     # A node that has no manifest of that digest reads the request.
-    known = here(program.remote_command(program.digest(), "0" * 64), tmp_path)
+    known = here(f"{program.remote_command(program.digest())} {'0' * 64}", tmp_path)
     assert json.loads(run(known, PING, shell).stdout)["event"] == "result"
     folder = tmp_path / "program" / program.digest()
     assert list(folder.glob("skerry_node/__pycache__/observe.*.pyc"))
@@ -144,8 +144,8 @@ def test_program_whose_files_are_damaged_is_as_good_as_missing(
         if is_source:
             shutil.rmtree(folder / "skerry_node/__pycache__")
     # What is known is looked for before a request is read, and by another module.
-    known = "0" * 64 if name.startswith("observe") else ""
-    ping = here(program.remote_command(program.digest(), known), tmp_path)
+    known = f" {'0' * 64}" if name.startswith("observe") else ""
+    ping = here(f"{program.remote_command(program.digest())}{known}", tmp_path)
     answered = run(ping, PING)
     is_fine = name not in ("__main__.py", "wholly") and answered.returncode == 0
     if not is_fine:

@@ -10,7 +10,7 @@ from skerry.cache.sealed import CACHE, try_make_key, try_read_record, try_write_
 # Not from `typing`, which takes longer to import than all that is done here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any, TypeAlias
 
     # The words of an ssh command, and the request that goes to its standard input.
@@ -69,6 +69,8 @@ class Glance:
         """What the nodes were last asked, as far as the same nodes are there still.
 
         The requests are empty where something else of the folder has changed: they may be others.
+        A node that runs what is in a file that was edited is not asked about what it shall hold no
+        more: for it the last word of the command, which names that, is left out.
         """
         record = self._try_read(ASKED) if self._key is not None else None
         if record is None or self._key is None:
@@ -79,13 +81,23 @@ class Glance:
         is_same = try_digest_all(self.folder, inputs, self._key) == record["digest"]
         if is_same:
             self._inputs, self._asked = inputs, record["digest"]
+            return [(tuple(words), request.encode()) for words, request in record["questions"]]
+        from skerry.cache.touched import find_touched
+
+        touched = find_touched(self.folder, record["files"], self._key)
         return [
-            (tuple(words), request.encode() if is_same else b"")
-            for words, request in record["questions"]
+            (tuple(words[:-1] if number in touched else words), b"")
+            for number, (words, _) in enumerate(record["questions"])
         ]
 
-    def keep_questions(self, inputs: Inputs, questions: Sequence[Question]) -> None:
-        """Remembers what the nodes were asked."""
+    def keep_questions(
+        self,
+        inputs: Inputs,
+        questions: Sequence[Question],
+        files: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
+        """Remembers what the nodes were asked; `files` are manifests with the numbers of the
+        questions to nodes that run what is in them."""
         if self._key is None:
             return
         try:
@@ -95,7 +107,11 @@ class Glance:
         digest = try_digest_all(self.folder, inputs, self._key)
         nodes = try_digest_nodes(self.folder, inputs, self._key)
         if digest is not None and nodes is not None:
-            self._write(ASKED, inputs, digest=digest, nodes=nodes, questions=kept)
+            from skerry.cache.touched import record_files
+
+            recorded = record_files(self.folder, files or {}, self._key)
+            fields = {"nodes": nodes, "questions": kept, "files": recorded}
+            self._write(ASKED, inputs, digest=digest, **fields)
 
     def try_rest(self) -> dict[str, Any] | None:
         """What is known of the cloud with nothing to change, where its folder is as it was then,

@@ -85,6 +85,11 @@ def try_digest_nodes(folder: str, inputs: Inputs, key: bytes) -> str | None:
     return _try_digest(_node_parts(folder, inputs), key, b"skerry nodes")
 
 
+def try_digest_file(folder: str, name: str, key: bytes) -> str | None:
+    """A digest, keyed with `key`, of one file of the folder; None where it cannot be read."""
+    return _try_digest(_file_parts(os.path.join(folder, name), name), key, b"skerry file")
+
+
 def _try_digest(parts: Iterator[bytes], key: bytes, use: bytes) -> str | None:
     found = blake2b(key=key, digest_size=16, person=use)
     try:

@@ -83,7 +83,11 @@ def apply(
     )
     with interrupted_with("nothing was changed"), phases.phase("observe"):
         observed = observe_cloud(
-            opened, names, timeout=timeout, on_late=show_plan_so_far(settings, opened)
+            opened,
+            names,
+            timeout=timeout,
+            on_late=show_plan_so_far(settings, opened),
+            will_push=yes,
         )
         refuse_locked(observed)
     mending = "a node brings an earlier change to an end, and goes on with that by itself"

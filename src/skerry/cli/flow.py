@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from skerry.cli.start import Start
 from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
+from skerry.edge.ssh import Link, has_connection
 from skerry.edge.stop import Stopping
 from skerry.edge.turn import Turn, past_tokens
 from skerry.errors import NodeError, NodeLocked, NodeUnreachable
@@ -66,21 +68,25 @@ def observe_cloud(
     *,
     timeout: float,
     on_late: OnLate[wire.Observed] | None = None,
+    will_push: bool = False,
 ) -> dict[str, wire.Observed | NodeError]:
     """What is true on each node beside its desired tree: one exchange per node, in parallel.
 
     Where what the nodes say of themselves changes where something runs, those that answered are
-    asked again. `on_late` is called when most have answered, see `fan_out`.
+    asked again. `on_late` is called when most have answered, see `fan_out`. With `will_push` the
+    node program that is to push starts while a node that shall hold something else is looked at.
     """
     from skerry.cli.facts import refresh_facts
 
     def observe(name: str) -> wire.Observed:
+        link, manifest = opened.link(name, timeout=timeout), trees[name].manifest()
+        on_sent = None
+        # Without a connection, two would be made at the same time.
+        if begun is not None and will_push and has_connection(link):
+            is_as_before = begun.has(question_words(link, manifest))
+            on_sent = None if is_as_before else partial(begin_exchange, link, begun)
         return observe_node(
-            opened.link(name, timeout=timeout),
-            trees[name].manifest(),
-            wants_text=True,
-            deadline=timeout,
-            begun=begun,
+            link, manifest, wants_text=True, deadline=timeout, begun=begun, on_sent=on_sent
         )
 
     def observe_left(name: str) -> wire.Observed:
@@ -114,10 +120,13 @@ def observe_cloud(
 def question_to(opened: OpenCloud, name: str) -> tuple[tuple[str, ...], bytes]:
     """What `observe_cloud` asks a node: the words of the ssh command, and the request."""
     manifest = opened.trees[name].manifest()
-    link = opened.link(name, timeout=TIMEOUT)
-    words = exchange_command(link, known_digest(manifest)).argv
-    args = observe_args(manifest, wants_text=True)
-    return words, request_line("observe", args)
+    words = question_words(opened.link(name, timeout=TIMEOUT), manifest)
+    return words, request_line("observe", observe_args(manifest, wants_text=True))
+
+
+def question_words(link: Link, manifest: wire.Manifest) -> tuple[str, ...]:
+    """The ssh command that asks a node beside this manifest."""
+    return exchange_command(link, known_digest(manifest)).argv
 
 
 def latest_moments(observed: Mapping[str, wire.Observed | NodeError]) -> list[float]:
@@ -273,12 +282,11 @@ def push_cloud(
         if isinstance(step, SendImage)
     }
 
+    begun = opened.start.begun if opened.start is not None else None
     with image_archives(wanted, cache=opened.folder / ".skerry") as archives:
 
         def push(name: str) -> int:
             link = opened.link(name, timeout=timeout)
-            if name in first:
-                begin_exchange(link, leases.ahead)
             return push_node(
                 link,
                 turn,
@@ -288,9 +296,16 @@ def push_cloud(
                 deadline=max(timeout, 120.0) if wanted else timeout,
                 stop=stop,
                 on_event=lambda event: progress(name, words_of(event)),
+                begun=begun,
+                on_sent=partial(begin_exchange, link, leases.ahead) if name in first else None,
             )
 
-        return take_locks(opened, turn, leases, stop, by_name, push)
+        try:
+            return take_locks(opened, turn, leases, stop, by_name, push)
+        finally:
+            if begun is not None:
+                # Started for nodes on which nothing is to be changed after all.
+                begun.stop()
 
 
 def switch_to(manifest: wire.Manifest, node: NodePlan, *, rollback_of: int | None = None) -> Switch:

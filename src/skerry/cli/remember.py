@@ -41,7 +41,18 @@ def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) 
     if start.begun is not None and start.begun.is_as_asked:
         return
     questions = [question_to(opened, name) for name in names]
-    start.glance.keep_questions(inputs_of(start.glance.folder, opened.cloud), questions)
+    inputs = inputs_of(start.glance.folder, opened.cloud)
+    start.glance.keep_questions(inputs, questions, _files_of(opened, names))
+
+
+def _files_of(opened: OpenCloud, names: list[str]) -> dict[str, set[int]]:
+    """The files of the workloads, with the places in `names` of the nodes that run them."""
+    found: dict[str, set[int]] = {}
+    for workload in opened.cloud.workloads.values():
+        running = opened.placements.of(workload.name)
+        numbers = {number for number, name in enumerate(names) if name in running}
+        found.setdefault(workload.manifest.origin.file, set()).update(numbers)
+    return found
 
 
 def keep_rest(settings: Settings, opened: OpenCloud, planned: Plan) -> None:

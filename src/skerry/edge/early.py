@@ -118,6 +118,10 @@ class Begun:
             self._started.append(started)
             self._is_as_asked &= bool(request)
 
+    def has(self, words: tuple[str, ...]) -> bool:
+        """Whether a running command of these words waits to be taken."""
+        return words in self._waiting
+
     def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
         """The running command of these words, if what it was sent is how `request` begins."""
         found = self._waiting.pop(words, None)

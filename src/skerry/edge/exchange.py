@@ -84,14 +84,16 @@ def exchange(
     door: Door | None = None,
     begun: Begun | None = None,
     known: str = "",
+    on_sent: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Asks the node program for `op` and returns its result.
 
     `deadline` is how long the node may stay silent and `within` how long all may take, in
     seconds; without it ten times the deadline. `on_event` sees every event but the last. The
     node program is installed first where this version of it is not there yet, unless a `door`
-    brings it along. Where the same was asked early (`begun`), that is listened to; `known` is the
-    digest that a request `observe` may have (see `wire`).
+    brings it along. Where the same was asked early (`begun`), that is listened to; a node program
+    that only was started is asked. `known` is the digest that a request `observe` may have (see
+    `wire`). `on_sent` is called when the request is on its way, before the answer is waited for.
     Raises `NodeUnreachable` (and what `raise_for_ssh` raises) when the connection fails or the
     node stays silent or takes too long, `NodeAnswerInvalid` for an answer that the node program
     does not give, `NodeLocked` when another operator is at work, and `NodeProgramFailed` with the
@@ -103,7 +105,7 @@ def exchange(
     started, stood = time.monotonic(), has_connection(link)
     while True:
         with STARTS.enter() as place:
-            early = begun.try_take(command.argv, request) if begun is not None else None
+            early = _try_take(begun, command, request, known) if begun is not None else None
             if early is not None:
                 watch_child(early)
             process: Process = early or start_ssh(link, command)
@@ -114,7 +116,7 @@ def exchange(
                     answer.hear(heard)
                 words = converse(
                     process,
-                    _outgoing_bytes(request[sent:], streams),
+                    _outgoing_bytes(request[sent:], streams, on_sent),
                     answer.hear,
                     Patience(deadline, within or max(WITHIN_LEAST, 10 * deadline)),
                 )
@@ -153,6 +155,14 @@ def exchange(
         raise _explained(link, op, status, words)
 
 
+def _try_take(begun: Begun, command: Command, request: bytes, known: str) -> Early | None:
+    """What was begun for this request; else what was begun for any."""
+    early = begun.try_take(command.argv, request)
+    if early is None and known:
+        early = begun.try_take(command.argv[:-1], request)
+    return early
+
+
 def begin_exchange(link: Link, begun: Begun) -> None:
     """Has the node program start before it is known what it will be asked.
 
@@ -164,8 +174,13 @@ def begin_exchange(link: Link, begun: Begun) -> None:
 
 
 def exchange_command(link: Link, known: str = "") -> Command:
-    """The ssh command that runs the node program, with request and answer on its pipes."""
-    return ssh_command(link, program.remote_command(program.digest(), known))
+    """The ssh command that runs the node program, with request and answer on its pipes.
+
+    The digest `known`, if there is one, is its last word: without that word it is the command that
+    asks nothing yet.
+    """
+    command = ssh_command(link, program.remote_command(program.digest()))
+    return msgspec.structs.replace(command, argv=(*command.argv, known)) if known else command
 
 
 def request_line(op: str, args: dict[str, Any] | None, streams: tuple[Outgoing, ...] = ()) -> bytes:
@@ -229,8 +244,12 @@ class _Answer:
         return bool(lines)
 
 
-def _outgoing_bytes(request: bytes, streams: tuple[Outgoing, ...]) -> Iterator[bytes]:
+def _outgoing_bytes(
+    request: bytes, streams: tuple[Outgoing, ...], on_sent: Callable[[], None] | None
+) -> Iterator[bytes]:
     yield request
+    if on_sent is not None:
+        on_sent()
     for one in streams:
         for chunk in one.chunks():
             if one.size < 0:

@@ -77,13 +77,13 @@ def digest() -> str:
     return found.hexdigest()[:32]
 
 
-def remote_command(version: str, known: str = "") -> str:
+def remote_command(version: str) -> str:
     """The shell command that runs this version on a node, with request and answer on its pipes.
 
-    A node whose manifest has the digest `known` answers before the request has come (see `wire`).
-    It ends with `wire.PROGRAM_MISSING`, `PYTHON_MISSING` or `PYTHON_TOO_OLD` where it cannot.
+    With a digest as one more word, a node whose manifest has that digest answers before the request
+    has come (see `wire`). It ends with `wire.PROGRAM_MISSING`, `PYTHON_MISSING` or `PYTHON_TOO_OLD` where it cannot.
     """
-    return f"exec sh -c '{_AS_ROOT}' skerry '{_RUN}' {FOLDER}/{version} {known}".rstrip()
+    return f"exec sh -c '{_AS_ROOT}' skerry '{_RUN}' {FOLDER}/{version}"
 
 
 def install_command(version: str) -> str:

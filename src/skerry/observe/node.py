@@ -9,6 +9,8 @@ from skerry.edge.ssh import Link
 from skerry_node import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skerry.edge.early import Begun
 
 
@@ -21,18 +23,22 @@ def observe_node(
     inherits: tuple[str, ...] = (),
     deadline: float = DEADLINE,
     begun: Begun | None = None,
+    on_sent: Callable[[], None] | None = None,
 ) -> wire.Observed:
     """What the node holds, beside `desired` (or beside its own active generation alone).
 
     With `wants_text` small texts of files that differ come along, for a diff. A lock that one of
     the tokens `inherits` holds is told as `left` and not as a lock. `deadline` is how long the
-    node may stay silent, in seconds. Raises what `exchange` raises.
+    node may stay silent, in seconds; for `begun` and `on_sent` see `exchange`, which raises what this
+    raises.
     """
     args = observe_args(desired, wants_text=wants_text, wants_images=wants_images)
     known = known_digest(desired) if wants_text and wants_images and not inherits else ""
     if inherits:
         args["inherits"] = list(inherits)
-    found = exchange(link, "observe", args, deadline=deadline, begun=begun, known=known)
+    found = exchange(
+        link, "observe", args, deadline=deadline, begun=begun, known=known, on_sent=on_sent
+    )
     return cast(wire.Observed, found)
 
 

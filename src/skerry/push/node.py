@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from skerry.compile.secrets import PodmanSecret
 from skerry.compile.tree import Tree
+from skerry.edge.early import Begun
 from skerry.edge.exchange import DEADLINE, WITHIN_LEAST, OnEvent, Outgoing, exchange
 from skerry.edge.ssh import Link
 from skerry.edge.stop import Stopping
@@ -34,12 +35,14 @@ def push_node(
     deadline: float = DEADLINE,
     stop: Stopping | None = None,
     on_event: OnEvent | None = None,
+    begun: Begun | None = None,
+    on_sent: Callable[[], None] | None = None,
 ) -> int:
     """Takes the node's lock and sends what is missing there; nothing is switched yet.
 
     Once `stop` is wanted nothing more is sent: what the node then has is not what was announced,
-    and it gives the lock back. `archives` holds each image of the plan by id. Returns the bytes
-    sent. Raises `NodeLocked` when another operator is at work, and what `exchange` raises.
+    and it gives the lock back. `archives` holds each image of the plan by id; for `begun` and
+    `on_sent` see `exchange`. Returns the bytes sent. Raises `NodeLocked` when another operator is at work, and what `exchange` raises.
     """
     contents = {file.digest: file.content for file in tree.files.values()}
     blobs = [_blob(digest, contents[digest]) for digest in plan.missing]
@@ -67,6 +70,8 @@ def push_node(
             deadline=deadline,
             within=_longest(images, streams, deadline),
             on_event=on_event,
+            begun=begun,
+            on_sent=on_sent,
         )
     except NodeUnreachable as error:
         error.hint = error.hint or _LOST
