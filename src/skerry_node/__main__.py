@@ -6,12 +6,19 @@ import os
 import sys
 from errno import ENOMEM
 
-from skerry_node.basics import LINE_LIMIT, PROGRAM_MISSING, PROTOCOL, dump
+from skerry_node.basics import (
+    LINE_LIMIT,
+    PROGRAM_MISSING,
+    PROTOCOL,
+    WILL_CHANGE,
+    WILL_OBSERVE,
+    dump,
+)
 from skerry_node.fault import NodeFault, fault_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, Callable, Dict
+    from typing import Any, BinaryIO, Callable, Dict, Optional, Tuple
 
 # op -> module and function, which takes (args, streams, emit) and returns the result. By name,
 # so that a request imports what it needs and nothing else.
@@ -40,7 +47,7 @@ OPS = {
 def main() -> int:
     """Answers the request on standard input; the exit status, 0 for a result and 1 for an error.
 
-    Called with a digest: see `wire` on what is known.
+    Called with a digest, or a word on what is to come: see `wire`.
     """
     os.umask(0o077)
     os.chdir("/")
@@ -69,12 +76,12 @@ class Sink:
 
 
 def answer(
-    source: BinaryIO, emit: Callable[[Dict[str, Any]], None], known: str = ""
+    source: BinaryIO, emit: Callable[[Dict[str, Any]], None], word: str = ""
 ) -> Dict[str, Any]:
-    """Runs the op that the request names; the last event."""
+    """Runs the op that the request names; the last event. For `word` see `wire`."""
     try:
-        result = answer_known(known, emit) if known else None
-        return {"event": "result", "result": result or run_request(source, emit)}
+        result, begun = begin(word, emit) if word and os.geteuid() == 0 else (None, None)
+        return {"event": "result", "result": result or run_request(source, emit, begun)}
     except NodeFault as fault:
         return fault.event()
     except (OSError, MemoryError) as error:
@@ -86,15 +93,27 @@ def answer(
         return bug()
 
 
-def answer_known(known: str, emit: Callable[[Dict[str, Any]], None]) -> Any:
-    """The answer that needs no request; None where one has to be read."""
-    if os.geteuid() != 0:
-        return None
-    return import_named("observe", "try_observe_known")(known, emit)
+def begin(
+    word: str, emit: Callable[[Dict[str, Any]], None]
+) -> Tuple[Any, Optional[Callable[..., Any]]]:
+    """What can be done before the request is read: the answer that needs none, or None; and the op
+    `observe` where that has begun."""
+    if word == WILL_OBSERVE:
+        return None, import_named("observe", "begin_observing")()
+    if word == WILL_CHANGE:
+        for op in ("push", "activate"):
+            import_named(*OPS[op])
+        return None, None
+    return import_named("observe", "try_observe_known")(word, emit), None
 
 
-def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any:
-    """Reads the request line and runs its op. Raises NodeFault for what is no request."""
+def run_request(
+    source: BinaryIO,
+    emit: Callable[[Dict[str, Any]], None],
+    observe: Optional[Callable[..., Any]] = None,
+) -> Any:
+    """Reads the request line and runs its op, `observe` where that has begun. Raises NodeFault for
+    what is no request."""
     import json
 
     from skerry_node.streams import Streams
@@ -109,7 +128,8 @@ def run_request(source: BinaryIO, emit: Callable[[Dict[str, Any]], None]) -> Any
         raise NodeFault("bad-request", "there is no op %r in protocol %s" % (op, protocol))
     if os.geteuid() != 0:
         raise NodeFault("not-root", "the node program does not run as root")
-    return import_named(*OPS[op])(args, Streams(source, described), emit)
+    run = observe if op == "observe" and observe is not None else import_named(*OPS[op])
+    return run(args, Streams(source, described), emit)
 
 
 def import_named(module: str, function: str) -> Callable[..., Any]:

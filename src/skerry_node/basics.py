@@ -31,6 +31,9 @@ PROGRAM_MISSING = 96
 UNPACKER_MISSING = 95
 PYTHON_MISSING = 97
 PYTHON_TOO_OLD = 98
+# In the place of a digest that is known: what the request will be about, which is not known yet.
+WILL_OBSERVE = "observe"
+WILL_CHANGE = "change"
 # The end of a log that is shown for a failed unit, in lines.
 LOG_LINES = 20
 

@@ -18,7 +18,7 @@ from skerry_node.units import finish_show, start_show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional
 
     from skerry_node.host import Emit
     from skerry_node.wire import Manifest, Observed, OnDisk
@@ -27,13 +27,40 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 64 * 1024
 
 
+class Looking:
+    """What is slow to answer and has been asked: systemd about units, Podman for what it has."""
+
+    def __init__(self, host: Host, units: List[str], *, wants_images: bool = True) -> None:
+        self.units = units
+        self.images = start_listing(host) if wants_images else None
+        self.secrets = start_secret_listing(host)
+        self.showing = start_show(host, units)
+
+
+def begin_observing(host: Optional[Host] = None) -> Callable[..., Observed]:
+    """The op, with all asked already that can be before the request is there."""
+    host = host or Host()
+    store = Store(host)
+    looking = Looking(host, sorted(store.manifest(store.current_number())["units"]))
+
+    def run(args: Dict[str, Any], streams: object, emit: Emit) -> Observed:
+        return run_observe(args, streams, emit, host, looking)
+
+    return run
+
+
 def run_observe(
-    args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
+    args: Dict[str, Any],
+    streams: object,
+    emit: Emit,
+    host: Optional[Host] = None,
+    looking: Optional[Looking] = None,
 ) -> Observed:
     """`wire.Observed`, beside the desired ``manifest`` of the request (or none).
 
     With ``text`` the texts of files that differ come along; without ``images`` the list of
-    images is empty. ``inherits`` are the tokens of the operator's runs that are over.
+    images is empty. ``inherits`` are the tokens of the operator's runs that are over. What
+    `looking` has asked is not asked again.
     """
     host = host or Host()
     store = Store(host)
@@ -45,9 +72,11 @@ def run_observe(
     units = sorted(entries)
     is_left = is_lock_left(host, args.get("inherits", ()))
     # All are slow to answer: they are asked first and listened to last.
-    listing = start_listing(host) if args.get("images", True) else None
-    secrets = start_secret_listing(host)
-    showing = start_show(host, units)
+    wants_images = bool(args.get("images", True))
+    looking = looking or Looking(host, units, wants_images=wants_images)
+    others = [unit for unit in units if unit not in looking.units]
+    showing = start_show(host, others)
+    images = looking.images if wants_images else None
     return {
         "facts": read_facts(host),
         "generation": number,
@@ -63,10 +92,14 @@ def run_observe(
         "missing": missing_blobs(store, wanted),
         "units": {
             unit: read_unit_state(host, entries[unit], found)
-            for unit, found in finish_show(showing, units).items()
+            for unit, found in {
+                **finish_show(looking.showing, looking.units),
+                **finish_show(showing, others),
+            }.items()
+            if unit in entries
         },
-        "images": whole_images(host, finish_listing(host, listing)),
-        "secrets": finish_secret_listing(host, secrets),
+        "images": whole_images(host, finish_listing(host, images)),
+        "secrets": finish_secret_listing(host, looking.secrets),
         "latest": _latest_moment(store),
         "lock": None if is_left else show_lock(host),
         "left": is_left,

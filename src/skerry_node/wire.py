@@ -8,6 +8,8 @@ last is ``result`` or ``error``. Nothing else is ever written to standard output
 sshd takes what a program shall read only a round trip after it has started it. So a request
 ``observe`` for all that there is (with ``text`` and ``images``) has the digest of its manifest as
 a word of the command too: a node whose active manifest has it answers without reading the request.
+Where the node program is started before the request is known, the word says what it will be about
+(`WILL_OBSERVE`, `WILL_CHANGE`): what takes long for that is begun while the program waits.
 
     -> {"protocol": 1, "op": "observe", "args": {...}, "streams": [{"name": ..., "size": ...}]}
     <- {"event": "phase", "name": "files", "seconds": 0.01}
@@ -27,6 +29,8 @@ from skerry_node.basics import PYTHON_MISSING as PYTHON_MISSING
 from skerry_node.basics import PYTHON_TOO_OLD as PYTHON_TOO_OLD
 from skerry_node.basics import STATE_FOLDER as STATE_FOLDER
 from skerry_node.basics import UNPACKER_MISSING as UNPACKER_MISSING
+from skerry_node.basics import WILL_CHANGE as WILL_CHANGE
+from skerry_node.basics import WILL_OBSERVE as WILL_OBSERVE
 from skerry_node.basics import digest_of as digest_of
 from skerry_node.basics import dump as dump
 

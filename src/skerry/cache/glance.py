@@ -70,7 +70,7 @@ class Glance:
 
         The requests are empty where something else of the folder has changed: they may be others.
         A node that runs what is in a file that was edited is not asked about what it shall hold no
-        more: for it the last word of the command, which names that, is left out.
+        more: the last word of the command, which names that, is another one then.
         """
         record = self._try_read(ASKED) if self._key is not None else None
         if record is None or self._key is None:
@@ -86,7 +86,7 @@ class Glance:
 
         touched = find_touched(self.folder, record["files"], self._key)
         return [
-            (tuple(words[:-1] if number in touched else words), b"")
+            ((*words[:-1], record["word"]) if number in touched else tuple(words), b"")
             for number, (words, _) in enumerate(record["questions"])
         ]
 
@@ -95,9 +95,13 @@ class Glance:
         inputs: Inputs,
         questions: Sequence[Question],
         files: Mapping[str, Collection[int]] | None = None,
+        word: str = "",
     ) -> None:
-        """Remembers what the nodes were asked; `files` are manifests with the numbers of the
-        questions to nodes that run what is in them."""
+        """Remembers what the nodes were asked.
+
+        `files` are manifests with the numbers of the questions to nodes that run what is in them,
+        and `word` the last one of the command to such a node when the file has changed.
+        """
         if self._key is None:
             return
         try:
@@ -110,7 +114,7 @@ class Glance:
             from skerry.cache.touched import record_files
 
             recorded = record_files(self.folder, files or {}, self._key)
-            fields = {"nodes": nodes, "questions": kept, "files": recorded}
+            fields = {"nodes": nodes, "questions": kept, "files": recorded, "word": word}
             self._write(ASKED, inputs, digest=digest, **fields)
 
     def try_rest(self) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) 
     Not of many nodes: what is begun early is begun all at once, without the window of `edge`.
     """
     from skerry.cli.flow import question_to
+    from skerry_node import wire
 
     start, names = settings.start, list(names)
     if start is None or start.glance is None or len(names) > EARLY_MOST:
@@ -42,7 +43,8 @@ def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) 
         return
     questions = [question_to(opened, name) for name in names]
     inputs = inputs_of(start.glance.folder, opened.cloud)
-    start.glance.keep_questions(inputs, questions, _files_of(opened, names))
+    files = _files_of(opened, names)
+    start.glance.keep_questions(inputs, questions, files, wire.WILL_OBSERVE)
 
 
 def _files_of(opened: OpenCloud, names: list[str]) -> dict[str, set[int]]:

@@ -105,7 +105,7 @@ def exchange(
     started, stood = time.monotonic(), has_connection(link)
     while True:
         with STARTS.enter() as place:
-            early = _try_take(begun, command, request, known) if begun is not None else None
+            early = _try_take(begun, link, known, request) if begun is not None else None
             if early is not None:
                 watch_child(early)
             process: Process = early or start_ssh(link, command)
@@ -155,32 +155,30 @@ def exchange(
         raise _explained(link, op, status, words)
 
 
-def _try_take(begun: Begun, command: Command, request: bytes, known: str) -> Early | None:
-    """What was begun for this request; else what was begun for any."""
-    early = begun.try_take(command.argv, request)
-    if early is None and known:
-        early = begun.try_take(command.argv[:-1], request)
-    return early
+def _try_take(begun: Begun, link: Link, known: str, request: bytes) -> Early | None:
+    """What was begun for this request; else what was begun for one of its kind."""
+    kind = wire.WILL_OBSERVE if known else wire.WILL_CHANGE
+    found = (begun.try_take(exchange_command(link, word).argv, request) for word in (known, kind))
+    return next(filter(None, found), None)
 
 
 def begin_exchange(link: Link, begun: Begun) -> None:
-    """Has the node program start before it is known what it will be asked.
+    """Has the node program start before it is known what it will be asked to change.
 
     Starting it takes longer than most answers. `exchange` takes it over.
     """
-    command = exchange_command(link)
+    command = exchange_command(link, wire.WILL_CHANGE)
     if not command.env:
         begun.begin([(command.argv, b"")])
 
 
-def exchange_command(link: Link, known: str = "") -> Command:
+def exchange_command(link: Link, word: str = "") -> Command:
     """The ssh command that runs the node program, with request and answer on its pipes.
 
-    The digest `known`, if there is one, is its last word: without that word it is the command that
-    asks nothing yet.
+    Its last word is the digest that is known, or what the request will be about (see `wire`).
     """
     command = ssh_command(link, program.remote_command(program.digest()))
-    return msgspec.structs.replace(command, argv=(*command.argv, known)) if known else command
+    return msgspec.structs.replace(command, argv=(*command.argv, word)) if word else command
 
 
 def request_line(op: str, args: dict[str, Any] | None, streams: tuple[Outgoing, ...] = ()) -> bytes:

@@ -80,8 +80,8 @@ def digest() -> str:
 def remote_command(version: str) -> str:
     """The shell command that runs this version on a node, with request and answer on its pipes.
 
-    With a digest as one more word, a node whose manifest has that digest answers before the request
-    has come (see `wire`). It ends with `wire.PROGRAM_MISSING`, `PYTHON_MISSING` or `PYTHON_TOO_OLD` where it cannot.
+    For what one more word does see `wire`. It ends with `wire.PROGRAM_MISSING`, `PYTHON_MISSING`
+    or `PYTHON_TOO_OLD` where it cannot.
     """
     return f"exec sh -c '{_AS_ROOT}' skerry '{_RUN}' {FOLDER}/{version}"
 

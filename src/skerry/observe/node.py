@@ -29,7 +29,7 @@ def observe_node(
 
     With `wants_text` small texts of files that differ come along, for a diff. A lock that one of
     the tokens `inherits` holds is told as `left` and not as a lock. `deadline` is how long the
-    node may stay silent, in seconds; for `begun` and `on_sent` see `exchange`, which raises what this
+    node may stay silent, in seconds. For `begun` and `on_sent` see `exchange`; raises what that
     raises.
     """
     args = observe_args(desired, wants_text=wants_text, wants_images=wants_images)

@@ -42,7 +42,8 @@ def push_node(
 
     Once `stop` is wanted nothing more is sent: what the node then has is not what was announced,
     and it gives the lock back. `archives` holds each image of the plan by id; for `begun` and
-    `on_sent` see `exchange`. Returns the bytes sent. Raises `NodeLocked` when another operator is at work, and what `exchange` raises.
+    `on_sent` see `exchange`. Returns the bytes sent. Raises `NodeLocked` when another operator is
+    at work, and what `exchange` raises.
     """
     contents = {file.digest: file.content for file in tree.files.values()}
     blobs = [_blob(digest, contents[digest]) for digest in plan.missing]
