@@ -28,9 +28,15 @@ TEXT_LIMIT = 64 * 1024
 
 
 class Looking:
-    """What is slow to answer and has been asked: systemd about units, Podman for what it has."""
+    """What is slow to answer and has been asked: systemd about units, Podman for what it has.
 
-    def __init__(self, host: Host, units: List[str], *, wants_images: bool = True) -> None:
+    `generation` is the one that was active then.
+    """
+
+    def __init__(
+        self, host: Host, generation: int, units: List[str], *, wants_images: bool = True
+    ) -> None:
+        self.generation = generation
         self.units = units
         self.images = start_listing(host) if wants_images else None
         self.secrets = start_secret_listing(host)
@@ -41,7 +47,8 @@ def begin_observing(host: Optional[Host] = None) -> Callable[..., Observed]:
     """The op, with all asked already that can be before the request is there."""
     host = host or Host()
     store = Store(host)
-    looking = Looking(host, sorted(store.manifest(store.current_number())["units"]))
+    number = store.current_number()
+    looking = Looking(host, number, sorted(store.manifest(number)["units"]))
 
     def run(args: Dict[str, Any], streams: object, emit: Emit) -> Observed:
         return run_observe(args, streams, emit, host, looking)
@@ -73,7 +80,9 @@ def run_observe(
     is_left = is_lock_left(host, args.get("inherits", ()))
     # All are slow to answer: they are asked first and listened to last.
     wants_images = bool(args.get("images", True))
-    looking = looking or Looking(host, units, wants_images=wants_images)
+    # Where somebody else has changed the node since, all is asked again.
+    if looking is None or looking.generation != number:
+        looking = Looking(host, number, units, wants_images=wants_images)
     others = [unit for unit in units if unit not in looking.units]
     showing = start_show(host, others)
     images = looking.images if wants_images else None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from skerry.edge.early import Begun, Early
 from skerry.edge.exchange import begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.ssh import Link
 from skerry.errors import NodeUnreachable
+from skerry_node import wire
 
 # Notes each start, and answers with the request that it reads.
 SSH = f"""#!{sys.executable} -S
@@ -213,6 +215,57 @@ def test_what_is_begun_before_the_request_is_known_is_given_it(starts: Path) -> 
     assert exchange(link(), "ping", {"a": 1}, begun=begun) == {"time": len(request)}
     assert count(starts) == 1
     begun.stop()
+
+
+def test_the_next_one_is_begun_when_the_request_is_on_its_way(starts: Path) -> None:
+    begun = Begun()
+    begin_exchange(link(), begun)
+    wait_for(starts, 1)
+    # The one that waits is taken before the next is begun: it does not count as that.
+    on_sent = partial(begin_exchange, link(), begun)
+    assert exchange(link(), "ping", {"a": 1}, begun=begun, on_sent=on_sent)
+    assert len(begun._waiting) == 1
+    wait_for(starts, 2)
+    assert exchange(link(), "ping", {"a": 1}, begun=begun)
+    assert count(starts) == 2
+    begun.stop()
+
+
+def test_an_observation_that_was_begun_is_taken_whatever_is_known(starts: Path) -> None:
+    """The pod that a node runs was edited: another digest is known than when it was begun."""
+    begun = Begun()
+    begun.begin([(exchange_command(link(), wire.WILL_OBSERVE).argv, b"")])
+    begin_exchange(link(), begun)
+    wait_for(starts, 2)
+    request = request_line("ping", {"a": 1})
+    found = exchange(link(), "ping", {"a": 1}, begun=begun, known="0" * 64)
+    assert found == {"time": len(request)}
+    # Not what was begun for a change.
+    assert begun.has(exchange_command(link(), wire.WILL_CHANGE).argv)
+    assert count(starts) == 2
+    begun.stop()
+
+
+def test_nodes_of_an_edited_pod_are_asked_without_what_they_held(tmp_path: Path) -> None:
+    pods = tmp_path / "pods"
+    pods.mkdir()
+    (tmp_path / "cloud.yaml").write_text("name: home\n")
+    for name in ("a", "b"):
+        (pods / f"{name}.yaml").write_text(name)
+    glance = Glance(str(tmp_path))
+    questions = [(("ssh", node, digest), b"{}\n") for node, digest in (("x", "0x"), ("y", "0y"))]
+    files = {"pods/a.yaml": {0}, "pods/b.yaml": {0, 1}, "pods/lost.yaml": {1}}
+    glance.keep_questions(Inputs(), questions, files, "observe")
+    assert glance.questions() == questions
+    (pods / "a.yaml").write_text("edited")
+    assert glance.questions() == [(("ssh", "x", "observe"), b""), (("ssh", "y", "0y"), b"")]
+    (pods / "b.yaml").unlink()
+    assert [words[-1] for words, _ in glance.questions()] == ["observe", "observe"]
+    # What is in no file of a workload may concern any node, or none.
+    for name in ("a", "b"):
+        (pods / f"{name}.yaml").write_text(name)
+    (tmp_path / "cloud.lock").write_text("{}")
+    assert glance.questions() == [(words, b"") for words, _ in questions]
 
 
 def test_what_has_failed_meanwhile_is_not_taken(

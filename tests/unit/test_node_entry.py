@@ -52,6 +52,28 @@ def test_what_is_no_request_is_refused(line: bytes) -> None:
     assert ask(line)["id"] == "bad-request"
 
 
+@pytest.mark.parametrize("word", [wire.WILL_OBSERVE, wire.WILL_CHANGE, "0" * 64])
+def test_a_word_on_what_is_to_come_promises_nothing(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another request is answered all the same, and none is refused."""
+    monkeypatch.setattr("skerry_node.observe.begin_observing", lambda: pytest.fail)
+    assert answer(io.BytesIO(request("ping")), lambda event: None, word)["event"] == "result"
+    assert answer(io.BytesIO(b""), lambda event: None, word)["id"] == "bad-request"
+
+
+def test_an_observation_that_has_begun_is_given_the_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(
+        "skerry_node.observe.begin_observing", lambda: lambda args, streams, emit: args
+    )
+    line = request("observe", text=True)
+    found = answer(io.BytesIO(line), lambda event: None, wire.WILL_OBSERVE)
+    assert found == {"event": "result", "result": {"text": True}}
+
+
 def test_every_op_is_there() -> None:
     for module, function in OPS.values():
         loaded = __import__("skerry_node." + module, fromlist=[function])

@@ -15,7 +15,13 @@ from skerry_node.fault import NodeFault
 from skerry_node.files import LARGE, Owners, look
 from skerry_node.history import run_generation, run_history
 from skerry_node.lock import take_lock
-from skerry_node.observe import TEXT_LIMIT, run_observe, try_observe_known, try_text
+from skerry_node.observe import (
+    TEXT_LIMIT,
+    begin_observing,
+    run_observe,
+    try_observe_known,
+    try_text,
+)
 from skerry_node.store import Store
 from skerry_node.units import parse_show, state_of
 from tests.unit.node_machine import Events, Machine, lock_request, tree
@@ -73,6 +79,36 @@ def test_who_knows_the_manifest_needs_no_request(machine: Machine) -> None:
     Path(Store(machine.host).current).unlink()
     shutil.rmtree(Store(machine.host).generations)
     assert try_observe_known(digest, Events(), machine.host) is None
+
+
+def shows(machine: Machine) -> list[str]:
+    """What systemd was asked about."""
+    return [words.partition(" -- ")[2] for words in machine.log if " show " in words]
+
+
+def test_what_is_begun_before_the_request_is_not_asked_again(machine: Machine) -> None:
+    begun = begin_observing(machine.host)
+    assert shows(machine) == ["a.service"]
+    desired = tree({"b.service": "b1"}, {"/srv/page": "other"})
+    args = {"manifest": desired, "text": True, "images": True}
+    found = begun(args, None, Events())
+    # Of what was asked already, nothing; of a new unit, all.
+    assert shows(machine) == ["a.service", "b.service"]
+    # Files are looked at when the request is there.
+    asked = run_observe(args, None, Events(), machine.host)
+    assert {**found, "facts": {}} == {**asked, "facts": {}}
+
+
+def test_what_was_begun_before_another_change_is_asked_again(machine: Machine) -> None:
+    begun = begin_observing(machine.host)
+    store = Store(machine.host)
+    changed = tree({"a.service": "a1"}, {"/srv/page": "page"})
+    store.add_generation(2, changed, {"who": "eva", "state": "active"}, {})
+    store.set_current(2)
+    machine.running.clear()
+    found = begun({"manifest": changed, "text": True, "images": False}, None, Events())
+    assert found["generation"] == 2
+    assert found["units"]["a.service"]["active"] == "inactive"
 
 
 def test_each_way_in_which_a_file_can_differ(machine: Machine) -> None:
