@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_copy_of_the_folder_inherits_nothing(tmp_path: Path) -> None:
 def test_another_machine_inherits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin(tmp_path)
     end_process()
-    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(nodename="another"))
     assert past_tokens(tmp_path) == ()
     assert begin(tmp_path).inherits == ()
 

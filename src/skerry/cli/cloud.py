@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -193,7 +192,9 @@ def select_names(cloud: Cloud, patterns: tuple[str, ...]) -> list[str]:
 
 def operator_name() -> str:
     """Who is at work: ``user@host``."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    import getpass
+
+    return f"{getpass.getuser()}@{os.uname().nodename}"
 
 
 def _expanded(path: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,10 +16,12 @@ from skerry.compile.secrets import (
     needed_values,
     users_of_secrets,
 )
-from skerry.edge.secrets import Vault, new_key
 from skerry.errors import SecretUnreadable
 from skerry.model.cloud import Cloud
 from skerry.model.secret_value import SecretValue
+
+if TYPE_CHECKING:
+    from skerry.edge.secrets import Vault
 
 
 def read_secrets(folder: Path, cloud: Cloud, lock: Lock) -> tuple[KnownSecrets, Lock]:
@@ -30,6 +33,8 @@ def read_secrets(folder: Path, cloud: Cloud, lock: Lock) -> tuple[KnownSecrets, 
     """
     if not users_of_secrets(cloud):
         return KnownSecrets.unknown(cloud.secrets), lock
+    from skerry.edge.secrets import Vault, new_key
+
     if cloud.secrets_file is not None:
         vault = Vault(cloud.secrets_file, folder)
         values = _read_values(vault, needed_values(cloud))
@@ -48,6 +53,8 @@ def read_all_secrets(folder: Path, cloud: Cloud, lock: Lock) -> KnownSecrets:
     """
     if cloud.secrets_file is None:
         return KnownSecrets(cloud.secrets, {}, SecretValue(b64decode(lock.secret_key)))
+    from skerry.edge.secrets import Vault
+
     vault = Vault(cloud.secrets_file, folder)
     key = vault.read_key()
     values: dict[str, SecretValue] = {}

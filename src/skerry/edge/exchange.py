@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -135,6 +134,8 @@ def exchange(
             has_installed = True
             continue
         if is_turned_away(status, words) and tries < _TRIES:
+            import random
+
             # Not at the same moment as all the others that were turned away with us.
             time.sleep(random.uniform(0.5, 1.0) * tries)
             tries += 1

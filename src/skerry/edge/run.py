@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO
 
@@ -69,6 +68,8 @@ def run(
     /dev/null. `timeout` is in seconds. Raises `CommandMissing` where there is no such program,
     `CommandFailed` when it runs out of time or, with `check`, ends with a status other than 0.
     """
+    import tempfile
+
     # A file and not a pipe: a background child (an ssh master) inherits stderr, and whoever
     # reads a pipe to its end would wait for that child.
     with tempfile.TemporaryFile() as stderr:

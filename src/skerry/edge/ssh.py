@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -350,6 +349,8 @@ def _quoted(path: str) -> str:
 def _askpass(node: str, password: str) -> tuple[tuple[str, str], ...]:
     script = socket_folder() / "askpass"
     if not script.exists() or script.read_text() != _ASKPASS:
+        import tempfile
+
         descriptor, temporary = tempfile.mkstemp(dir=script.parent, prefix=".askpass.")
         with open(descriptor, "w") as file:
             file.write(_ASKPASS)

@@ -11,8 +11,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
-import socket
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,7 +62,7 @@ def begin_turn(*, cloud: str, who: str, message: str, cache: Path | None = None)
 
     With the cloud folder's `cache` it inherits what earlier runs there left, and leaves the same.
     """
-    token = secrets.token_hex(16)
+    token = os.urandom(16).hex()
     inherits = _note_turn(cache, token) if cache is not None else ()
     return Turn(
         cloud=cloud, who=who, message=message, when=time.time(), token=token, inherits=inherits
@@ -129,7 +127,7 @@ def _note_turn(cache: Path, token: str) -> tuple[str, ...]:
 
 def _place(descriptor: int) -> list[str | int]:
     """What tells this very file from every copy of it."""
-    return [socket.gethostname(), os.fstat(descriptor).st_ino]
+    return [os.uname().nodename, os.fstat(descriptor).st_ino]
 
 
 def _read_tokens(descriptor: int) -> tuple[str, ...]:

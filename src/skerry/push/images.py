@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -83,6 +82,8 @@ def image_archives(wanted: Mapping[str, str], *, cache: Path) -> Iterator[dict[s
     goes with this process however it ends; the streams may be read by several threads at once.
     Raises `ImageFailed` before anything is yielded when one of them cannot be saved.
     """
+    import tempfile
+
     with ExitStack() as files:
         archives = {}
         if wanted:
@@ -114,6 +115,8 @@ def _write_archive(archive: IO[bytes], image_id: str, reference: str, folder: Pa
     The format is docker-archive: all versions of ``podman load`` take it, its layers are not
     compressed one by one, and the image's id stays what it is.
     """
+    import tempfile
+
     import zstandard
 
     command = Command.of("podman", "save", "--format", "docker-archive", "--", image_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from ipaddress import ip_address
 
 from skerry.compile.runtimes.sources import Instance, Sources
 from skerry.compile.runtimes.values import NodeVariable, Value, text_value
@@ -157,6 +156,8 @@ def _node_address(
     facts = sources.lock.nodes.get(instance.node)
     if facts is not None and facts.address:
         return facts.address
+    from ipaddress import ip_address
+
     host = sources.cloud.nodes[instance.node].ssh.rpartition("@")[2]
     try:
         return str(ip_address(host))
