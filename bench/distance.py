@@ -15,8 +15,6 @@ from bench.verbs import noop_apply
 
 ROUND_TRIP = 0.05
 ROUNDS = 9
-GOAL = 1.5
-"""One round trip and not two: the rest is what a busy machine adds to either side."""
 
 
 def bench_distance(stage: Stage) -> list[Figure]:
@@ -43,7 +41,11 @@ def bench_distance(stage: Stage) -> list[Figure]:
 
 
 def figures_of(near: list[Run], far: list[Run]) -> list[Figure]:
-    """The figures of rounds."""
+    """The figures of rounds, by the clock.
+
+    What is computed while an answer is on its way hides a part of the trip: so how many there are
+    is a goal on the wire alone (`bench/trips.py`), where a faster start makes it no worse.
+    """
     trips = [(there.wall - here.wall) / ROUND_TRIP for here, there in zip(near, far, strict=True)]
     return [
         Figure(
@@ -51,7 +53,7 @@ def figures_of(near: list[Run], far: list[Run]) -> list[Figure]:
             unit="s",
             ours=middle([run.wall for run in far]),
         ),
-        Figure(name="  round trips it waits for", unit="RTT", ours=middle(trips), goal=GOAL),
+        Figure(name="  later than next door", unit="RTT", ours=middle(trips)),
     ]
 
 
