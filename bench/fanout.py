@@ -72,8 +72,8 @@ def bench_new(
     """`status` over new connections, beside `ssh true` to the same nodes, as many at a time.
 
     To open a connection costs processor time on both sides, which are one machine here: it grows
-    with the number of nodes whoever opens it, twentyfold where ssh itself does. So the goal is how
-    little is added to that; how much it is for ten nodes is told beside it.
+    with the number of nodes whoever opens it, twentyfold where ssh itself does. How little is added
+    to that is a goal of its own, beside that of growth.
     """
 
     def anew(command: Callable[[], Run]) -> Run:
@@ -101,7 +101,7 @@ def bench_new(
             f"new connections, {MANY} nodes", yardstick, walls["many"], walls["ssh"], goal=NEW_GOAL
         ),
         in_multiples("  CPU of the operator", yardstick, cpus["many"], cpus["ssh"], goal=NEW_GOAL),
-        in_multiples("  growth", f"{FEW} nodes", walls["many"], walls["few"]),
+        in_multiples("  growth", f"{FEW} nodes", walls["many"], walls["few"], goal=GROWTH_GOAL),
     ]
 
 
