@@ -43,6 +43,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"(?<=/generations/)\d+\b", "<n>"),
     (r"\bskerry-activate-\d+", "skerry-activate-<n>"),
     (r"(?<=/loading/)podman\d+", "podman<n>"),
+    # On a machine that is busy it may have been once more by the time of the look.
+    (r"(?<=started again )\d+(?= times)", "<n>"),
     (r"\b(pid|PID|process) \d+", r"\1 <pid>"),
     (r"(?<=\w)\[\d+\](?=:| [A-Z])", "[<pid>]"),
     # Sent is what is not there yet: that of earlier tests may be.

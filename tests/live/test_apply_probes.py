@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_init_containers_are_waited_for_and_shown(cloud: LiveCloud) -> None:
     bad = inits.format(image=BUSYBOX_IMAGE, script="echo no luck; exit 4")
     cloud.place("web", pod(spec=bad), ALPHA)
     failed = cloud.skerry("apply", "--yes", expect=3).error_text
-    assert "wait.service: started again 3 times (exit status 4)" in failed
+    assert re.search(r"wait\.service: started again \d+ times \(exit status 4\)", failed)
     assert "no luck" in failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,7 +154,7 @@ def test_failing_unit_shows_its_log_and_the_node_goes_back(operator: Operator) -
     assert result["undo_failed"] == ""
     (failed,) = result["failed"]
     assert failed["unit"] == "skerry-a.service"
-    assert "started again 3 times" in failed["reason"]
+    assert re.search(r"started again \d+ times", failed["reason"])
     assert "no luck" in failed["log"]
     assert len(failed["log"]) <= 20
     raise_if_not_old(operator, number)

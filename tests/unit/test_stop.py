@@ -101,3 +101,29 @@ def test_ctrl_c_while_modules_are_loaded_has_no_traceback() -> None:
     )
     ended = subprocess.run((sys.executable, "-c", code), capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, b"interrupted\n")
+
+
+def test_a_closed_terminal_is_no_error() -> None:
+    """Its signal may come after a write that fails; here it never comes."""
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from skerry.edge.stop import listen\n"
+        "listen()\n"
+        "print('there', flush=True)\n"
+        "os.read(0, 1)\n"
+        "for stream in (sys.stdout, sys.stderr):\n"
+        "    print('gone', file=stream, flush=True)\n"
+        "sys.exit(7)\n"
+    )
+    shown, terminal = os.openpty()
+    child = subprocess.Popen(
+        (sys.executable, "-c", code), stdin=subprocess.PIPE, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    assert os.read(shown, 100) == b"there\r\n"
+    os.close(shown)
+    assert child.stdin is not None
+    child.stdin.write(b"x")
+    child.stdin.close()
+    assert child.wait(timeout=60) == 7

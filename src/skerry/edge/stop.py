@@ -7,16 +7,21 @@ the second one raises there too.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter, FileIO, TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from subprocess import Popen
+
+    from _typeshed import ReadableBuffer
 
     from skerry.edge.early import Early
 
@@ -87,9 +92,28 @@ class Stopping:
         return Interrupted(self.number, words)
 
 
+class _Terminal(FileIO):
+    """A terminal that may be closed: what is written then goes nowhere.
+
+    The write may fail before the signal that says so is obeyed.
+    """
+
+    def write(self, content: ReadableBuffer) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(content).nbytes
+
+
 def listen() -> None:
     """Has the signals do what this module says; one that is ignored (nohup) stays ignored."""
     terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper) and stream.isatty():
+            setattr(sys, name, _outlasting(stream))
 
     def note(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
@@ -130,6 +154,17 @@ def end_children() -> None:
     for process in list(_children):
         if process.poll() is None:
             process.kill()
+
+
+def _outlasting(stream: TextIOWrapper) -> TextIOWrapper:
+    """The stream as it is, on a terminal that may be closed."""
+    stream.flush()
+    return TextIOWrapper(
+        BufferedWriter(_Terminal(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=True,
+    )
 
 
 def _leave(terminals: list[int]) -> None:
