@@ -42,7 +42,7 @@ case $2 in
 esac
 set -- $SSH_CONNECTION
 if test -e /answers/$4.hangs; then kill -STOP $$; fi
-exec sed -n "/\"op\":\"observe\"/r /answers/$4.observe"
+exec sed -n -e "/\"op\":\"observe\"/{r /answers/$4.observe" -e "q;}"
 """
 CONFIG = """\
 HostKey /keys/host-{number}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -186,6 +187,41 @@ def test_sockets_of_somebody_else_are_not_used(
     assert start.begun is not None
     wait_for(starts, 1)
     start.end()
+
+
+def test_many_are_asked_over_what_stands_already(
+    starts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all connections would be made at once, which takes so long that some are given up."""
+    cloud = tmp_path / "cloud"
+    cloud.mkdir()
+    (cloud / "cloud.yaml").write_text("name: home\n")
+    sockets = tmp_path / f"skerry-{os.getuid()}"
+    sockets.mkdir(mode=0o700)
+    words = [("ssh", "-o", f"ControlPath={sockets}/{n}", "--", f"n{n}") for n in range(17)]
+    Glance(str(cloud)).keep_questions(Inputs(), [(one, b"{}\n") for one in words])
+    for number in range(17):
+        start = Start(["-C", str(cloud), "plan"])
+        start.try_answer()
+        assert start.begun is not None and not start.begun.has(words[0])
+        start.end()
+        (sockets / str(number)).touch()
+    start = Start(["-C", str(cloud), "plan"])
+    start.try_answer()
+    assert start.begun is not None and all(start.begun.has(one) for one in words)
+    start.end()
+
+
+def test_too_many_open_files_are_no_reason_to_fail(starts: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0) + 8, before[1]))
+    try:
+        begun = Begun()
+        begun.begin([(("sleep", str(60 + n)), b"") for n in range(9)])
+        assert not begun.has(("sleep", "68"))
+        begun.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_nodes_of_another_folder_are_not_asked(starts: Path, tmp_path: Path) -> None:

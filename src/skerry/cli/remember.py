@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from skerry.plan.plan import Plan
 
 
-# The most nodes that are asked before the command is loaded.
-EARLY_MOST = 16
+# The most nodes that are asked before the command is loaded: three pipes each are fewer than the
+# 1,024 files that a process may have open where nobody has said otherwise.
+EARLY_MOST = 256
 
 
 def inputs_of(folder: str, cloud: Cloud) -> Inputs:
@@ -29,10 +30,7 @@ def inputs_of(folder: str, cloud: Cloud) -> Inputs:
 
 
 def keep_questions(settings: Settings, opened: OpenCloud, names: Iterable[str]) -> None:
-    """Remembers what the nodes were asked, unless it was what was remembered already.
-
-    Not of many nodes: what is begun early is begun all at once, without the window of `edge`.
-    """
+    """Remembers what the nodes were asked, unless it was what was remembered already."""
     from skerry.cli.flow import question_to
     from skerry_node import wire
 

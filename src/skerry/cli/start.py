@@ -25,6 +25,8 @@ _ASKING_WITH_WORD = {"plan": (), "apply": ("-m", "--message")}
 # of the nodes have answered and then nobody has.
 _WITHIN = 1.0
 _LATE = 0.3
+# So many connections may be made at once.
+_AT_ONCE = 16
 
 
 class Start:
@@ -67,14 +69,18 @@ class Start:
 
     def _ask(self) -> None:
         """Has ssh ask the nodes what they were asked last time, if it is the same cloud still."""
-        from skerry.edge.early import Begun
+        from skerry.edge.early import Begun, is_connected
         from skerry.edge.paths import is_private, socket_path
 
         assert self.glance is not None
         self.begun = Begun()
         # Else whoever made the folder with the connections' sockets could answer.
-        if is_private(socket_path()):
-            self.begun.begin(self.glance.questions())
+        if not is_private(socket_path()):
+            return
+        questions = self.glance.questions()
+        # All are begun at once, without the window of `edge`: many only over what stands already.
+        if len(questions) <= _AT_ONCE or all(is_connected(words) for words, _ in questions):
+            self.begun.begin(questions)
 
     def _try_rest(self, verb: str) -> int | None:
         """Says that nothing is to be changed, where the nodes' answers are known to mean that."""

@@ -179,11 +179,25 @@ class Begun:
             self._waiting.popitem()[1].stop()
 
 
+def is_connected(words: Sequence[str]) -> bool:
+    """Whether the ssh command of these words has a connection that seems to stand."""
+    option = "ControlPath="
+    paths = [word[len(option) :] for word in words if word.startswith(option)]
+    return any(os.access(path, os.F_OK) for path in paths)
+
+
 def _try_start(words: tuple[str, ...], request: bytes) -> Early | None:
     """The command with pipes; None where it cannot be started: who needs it will say why."""
-    reading, stdin = os.pipe()
-    stdout, writing = os.pipe()
-    stderr, errors = os.pipe()
+    pipes: list[int] = []
+    try:
+        for _ in range(3):
+            pipes += os.pipe()
+    except OSError:
+        # Too many files are open.
+        for descriptor in pipes:
+            os.close(descriptor)
+        return None
+    reading, stdin, stdout, writing, stderr, errors = pipes
     actions = [
         (os.POSIX_SPAWN_DUP2, reading, 0),
         (os.POSIX_SPAWN_DUP2, writing, 1),
