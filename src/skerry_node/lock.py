@@ -37,8 +37,8 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
 
     `request` has ``cloud``, ``who``, ``why`` and ``token``, and in ``inherits`` the tokens of
     runs of the same operator that are over: what they hold is taken over at once. Returns
-    ``recovered`` (what was mended, or None) and ``notes`` for people about both. Raises NodeFault
-    ``locked`` when somebody else is at work.
+    ``recovered`` (what was mended, or None), ``notes`` for people about both, and the ``taker``,
+    another one each time. Raises NodeFault ``locked`` when somebody else is at work.
     """
     token = request["token"]
     if not isinstance(token, str) or len(token) < 16:
@@ -46,8 +46,9 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
     make_folder(host.state)
     notes: List[str] = []
     is_left = is_lock_left(host, request.get("inherits", ()))
+    taker = os.urandom(8).hex()
     try:
-        entry = _take(host, request, notes)
+        entry = _take(host, request, notes, taker)
         recovered = None
         if try_read_journal(host) is None:
             # One that is damaged and belongs to no switch would be taken for the next one's.
@@ -62,12 +63,12 @@ def take_lock(host: Host, request: Dict[str, Any], emit: Emit) -> Dict[str, Any]
                 _renew(host, dict(entry, is_late=True))
             notes.append(recovered["note"])
     except BaseException:
-        drop_lock(host, token)
+        drop_lock(host, token, taker)
         raise
-    return {"recovered": recovered, "notes": notes}
+    return {"recovered": recovered, "notes": notes, "taker": taker}
 
 
-def _take(host: Host, request: Dict[str, Any], notes: List[str]) -> Entry:
+def _take(host: Host, request: Dict[str, Any], notes: List[str], taker: str) -> Entry:
     token = request["token"]
     with guard(host):
         entry = _try_read(host)
@@ -89,6 +90,7 @@ def _take(host: Host, request: Dict[str, Any], notes: List[str]) -> Entry:
                 "token": token,
                 "is_late": False,
             }
+        entry = dict(entry, taker=taker)
         _renew(host, entry)
         return entry
 
@@ -119,21 +121,33 @@ def try_renew(host: Host, token: str) -> None:
         return
 
 
-def give_lock_back(host: Host, token: str, *, forced: bool = False) -> bool:
-    """Removes the lock if the token holds it, or in any case when forced."""
+def give_lock_back(host: Host, token: str, taker: str = "", *, forced: bool = False) -> bool:
+    """Removes the lock if the token holds it, or in any case when forced.
+
+    With a `taker` not where the token has taken it once more since.
+    """
     make_folder(host.state)
     with guard(host):
         entry = _try_read(host)
         if entry is None or (entry["token"] != token and not forced):
             return False
+        if taker and entry.get("taker") != taker:
+            return False
         remove_durable(host.state_path("lock"))
         return True
 
 
-def drop_lock(host: Host, token: str) -> None:
+def is_taken_again(host: Host, token: str, taker: str) -> bool:
+    """Whether the token has taken the lock once more since `taker` did: its connection was lost,
+    and it asks the same over another one."""
+    entry = _try_read(host)
+    return entry is not None and entry["token"] == token and entry.get("taker") != taker
+
+
+def drop_lock(host: Host, token: str, taker: str = "") -> None:
     """Gives the lock back where that is possible, because of something worse."""
     try:
-        give_lock_back(host, token)
+        give_lock_back(host, token, taker)
     except (NodeFault, OSError):
         return
 
@@ -170,7 +184,8 @@ def run_lock(
     args: Dict[str, Any], streams: object, emit: Emit, host: Optional[Host] = None
 ) -> Dict[str, Any]:
     """The op ``lock``: ``lock`` is the request; the result is `take_lock`'s."""
-    return take_lock(host or Host(), args["lock"], emit)
+    taken = take_lock(host or Host(), args["lock"], emit)
+    return {"recovered": taken["recovered"], "notes": taken["notes"]}
 
 
 def run_renew(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -141,8 +142,9 @@ def test_failing_liveness_has_the_container_restarted(node: PodNode) -> None:
 def test_tcp_connection_to_a_port(node: PodNode) -> None:
     probe = "readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1, failureThreshold: 2}"
     node.start(web=pod(probe, before="until test -e /tmp/go; do sleep 0.1; done;"))
-    log = node.log(UNIT, "readiness probe fails")
-    assert "readiness probe fails (1 of 2): Connection refused" in log
+    # On a busy machine the first look may have run out of its second.
+    log = node.log(UNIT, "Connection refused")
+    assert re.search(r"readiness probe fails \([12] of 2\): Connection refused", log)
     assert not is_ready(node)
     node.within("skerry-web.0", "touch /tmp/go")
     wait_until(lambda: is_ready(node), 30, "ready")

@@ -49,7 +49,9 @@ def host(tmp_path: Path) -> Clock:
 
 def take(host: Host, who: str = "eva@laptop", token: str = TOKEN) -> dict[str, Any]:
     """Takes the lock as somebody."""
-    return take_lock(host, lock_request(who, token), Events())
+    taken = take_lock(host, lock_request(who, token), Events())
+    assert taken.pop("taker")
+    return taken
 
 
 def test_second_operator_is_told_who_since_when_and_why(host: Clock) -> None:

@@ -22,7 +22,7 @@ from skerry_node.images import (
     remember_image,
     whole_images,
 )
-from skerry_node.lock import show_lock
+from skerry_node.lock import show_lock, take_lock
 from skerry_node.prune import kept_generations, run_prune
 from skerry_node.push import run_push
 from skerry_node.store import Store
@@ -356,3 +356,23 @@ def test_image_whose_load_was_interrupted_is_sent_again(
     assert whole_images(host, list_images(host)) == [IMAGE]
     assert our_images(host) == {IMAGE: "localhost/blog"}
     assert not left.exists()
+
+
+def test_what_the_same_run_sends_again_meanwhile_stays(host: Host) -> None:
+    """Its connection was lost: it asks the same over another one before this one has noticed."""
+
+    class Lost(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            take_lock(host, lock_request(), Events())
+            return b""
+
+    streams = Streams(Lost(), [{"kind": "blob", "name": wire.digest_of(b"x"), "size": 1}])
+    args = {"lock": lock_request(), "compression": "none", "images": {}}
+    with pytest.raises(NodeFault) as found:
+        run_push(args, streams, Events(), host)
+    assert found.value.id == "cut-off"
+    assert show_lock(host) is not None
+    # Nobody asks again: then it goes.
+    with pytest.raises(NodeFault):
+        push(host, ("blob", wire.digest_of(b"x"), 1), content=b"")
+    assert show_lock(host) is None
