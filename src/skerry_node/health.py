@@ -29,6 +29,8 @@ _LAST_PAUSE = 0.25
 _TICK = 0.002
 # Between events that say what is waited for: the operator counts on a word now and then.
 HEARTBEAT = 10.0
+# How long those that are about to fail are waited for once another one has failed, in seconds.
+_LAST_WORDS = 5.0
 # A start that waits for other units may wait so much longer than its own deadline, in seconds:
 # theirs decide.
 _QUEUE_LIMIT = 1200.0
@@ -121,6 +123,11 @@ def judge(
     return WAITING, active
 
 
+def is_about_to_fail(properties: Properties) -> bool:
+    """Whether the unit ends although nobody has told it to: what is done after it is under way."""
+    return properties.get("ActiveState") == "deactivating" and number_of(properties, "Job") == 0
+
+
 def settles_in(
     acted: Acted, properties: Properties, now: float, ready_for: Optional[float]
 ) -> float:
@@ -146,18 +153,20 @@ def wait_for_health(
     """Waits until every unit is healthy or failed; the failed ones with their reasons.
 
     One failed unit ends the wait for the others: the node goes back in any case. They are looked
-    at once more, so that what one fell for is named beside it. Without `notices_failures` it goes
+    at once more, and those that are about to fail are waited for: what one fell for shall be named
+    beside it. Without `notices_failures` it goes
     on until each has a verdict. `jobs` is a program that ends when systemd has done what it was
     told: that is looked at without delay.
     """
     waiting = dict(acted)
     failed: Dict[str, str] = {}
-    pause, said, is_over = _FIRST_PAUSE, time.monotonic(), False
+    pause, said = _FIRST_PAUSE, time.monotonic()
+    over: Optional[float] = None
     with Watch(jobs) as watch:
         watch.wait_for_jobs(pause)
         while waiting:
             states = show(host, sorted(waiting))
-            now, settled = time.monotonic(), float("inf")
+            now, settled, is_ending = time.monotonic(), float("inf"), False
             for unit, properties in states.items():
                 is_hollow = has_lost_its_container(host, properties)
                 entry = waiting[unit].entry
@@ -171,6 +180,7 @@ def wait_for_health(
                     stamp=try_read_stamp(host, entry),
                 )
                 if verdict == WAITING:
+                    is_ending |= is_about_to_fail(properties)
                     left = settles_in(waiting[unit], properties, now, ready_for)
                     settled = min(settled, left) if left > 0 else settled
                     continue
@@ -182,10 +192,9 @@ def wait_for_health(
                 if verdict == FAILED:
                     failed[unit] = why
             if failed and notices_failures:
-                if is_over:
+                if over is not None and (not is_ending or now > over):
                     break
-                is_over = True
-                continue
+                over = over if over is not None else now + _LAST_WORDS
             if waiting:
                 if now - said > HEARTBEAT:
                     emit({"event": "waiting", "units": sorted(waiting)})

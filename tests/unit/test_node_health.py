@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from skerry_node.health import FAILED, HEALTHY, WAITING, Acted, judge, wait_for_health
+from skerry_node.health import (
+    FAILED,
+    HEALTHY,
+    WAITING,
+    Acted,
+    is_about_to_fail,
+    judge,
+    wait_for_health,
+)
 from skerry_node.units import has_lost_its_container
 from tests.unit.node_machine import Events, Machine
 from tests.unit.wire_examples import unit_entry
@@ -242,3 +250,43 @@ def test_what_a_unit_fell_for_is_named_beside_it(tmp_path: Path) -> None:
     }
     failed = wait_for_health(machine.host, acted, Looks())
     assert failed == dict.fromkeys(acted, "exit status 3")
+
+
+@pytest.mark.parametrize(
+    ("properties", "is_ending"),
+    [
+        ({"ActiveState": "deactivating", "SubState": "stop-post"}, True),
+        ({"ActiveState": "deactivating", "SubState": "stop-sigterm", "Job": "77"}, False),
+        ({"ActiveState": "activating", "SubState": "start"}, False),
+        ({}, False),
+    ],
+)
+def test_who_is_about_to_fail_is_waited_for(
+    properties: dict[str, str],
+    is_ending: bool,  # noqa: FBT001
+) -> None:
+    """systemd gives up those that depend on it before what is done after it has ended."""
+    assert is_about_to_fail(shown(**properties)) == is_ending
+
+
+def test_what_is_done_after_a_unit_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job's own container is given up while the init container's ends are still tied up."""
+    ending = shown(ActiveState="deactivating", SubState="stop-post")
+    failed = shown(ActiveState="failed", SubState="failed", Result="exit-code", ExecMainStatus="1")
+    looks = iter(
+        [
+            {"init.service": ending, "work.service": failed},
+            {"init.service": ending},
+            {"init.service": ending},
+            {"init.service": failed},
+        ]
+    )
+    monkeypatch.setattr("skerry_node.health.show", lambda host, units: next(looks))
+    acted = {
+        name: Acted(unit_entry(deadline=90.0), "start", time.monotonic())
+        for name in ("init.service", "work.service")
+    }
+    found = wait_for_health(Machine(tmp_path).host, acted, Events())
+    assert found == dict.fromkeys(acted, "exit status 1")
