@@ -67,7 +67,7 @@ def test_an_operator_whose_clock_is_a_year_off(cloud: LiveCloud, seen: Seen, off
     assert pages(cloud) == {"alpha": "three", "beta": "two", "gamma": "two"}
     asked = elsewhen(cloud, off, "status")
     assert asked.status == 0
-    # In the order of cloud.yaml, where an earlier test may have put a node to the end.
+    # Which node is told of first is of no concern here.
     seen("\n".join(sorted(asked.error_text.splitlines())), typed="skerry status")
     for words in (("logs", "web"), ("diff",), ("node", "ls"), ("prune", "--dry-run")):
         found = elsewhen(cloud, off, *words)

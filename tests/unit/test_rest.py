@@ -19,12 +19,13 @@ from skerry.cache.glance import RESTED, Glance
 from skerry.cache.inputs import Inputs
 from skerry.cache.rest import try_digest_answer
 from skerry.cache.sealed import try_make_key
-from skerry.cache.store import state_of
+from skerry.cache.store import read_files, read_variables, state_of
 from skerry.cli.start import Start
 from skerry.compile import node_facts
 from skerry.edge.early import Begun
 from skerry.edge.exchange import exchange, exchange_command, request_line
 from skerry.edge.ssh import Link
+from skerry.push.image_cache import Stamp
 from skerry_node.wire import dump
 from tests.unit.wire_examples import file_entry, manifest, observed, on_disk, unit_entry, unit_state
 
@@ -367,3 +368,13 @@ def test_a_record_that_is_not_ours_is_none(resting: Resting) -> None:
     glance = Glance(str(resting.folder))
     glance.questions()
     assert glance.try_rest() is None
+
+
+def test_both_records_of_an_image_store_are_the_same(tmp_path: Path) -> None:
+    """What the image cache found is compared, the next time, with what is read at first glance."""
+    images = tmp_path / "overlay-images/images.json"
+    images.parent.mkdir()
+    images.write_text("[]")
+    stamp = Stamp(str(tmp_path), os.getuid(), read_variables(), read_files(str(tmp_path)))
+    assert stamp.to_state() == state_of(str(tmp_path))
+    assert str(images) in stamp.files

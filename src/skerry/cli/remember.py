@@ -77,6 +77,5 @@ def keep_rest(settings: Settings, opened: OpenCloud, planned: Plan) -> None:
         stamp = try_find_stamp(opened.cache, opened.lock.images)
         if stamp is None:
             return
-        files = {path: list(status) for path, status in stamp.files.items()}
-        store = [stamp.graph_root, stamp.user, stamp.variables, files]
+        store = stamp.to_state()
     start.glance.keep_rest(start.begun.heard(), time.time(), store=store, words=words)

@@ -28,6 +28,11 @@ class Stamp(msgspec.Struct, frozen=True):
     variables: dict[str, str]
     files: dict[str, tuple[int, int, int]]
 
+    def to_state(self) -> list[object]:
+        """The same as `skerry.cache.store.state_of` has it."""
+        files = {path: list(status) for path, status in self.files.items()}
+        return [self.graph_root, self.user, self.variables, files]
+
 
 class Remembered(msgspec.Struct, frozen=True):
     """Podman's answers by reference at one state of its store; None where it has no such image."""
