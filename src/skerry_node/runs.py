@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def read_runs(host: Host, folder: str) -> List[Run]:
     """The records in a folder, the last run first.
 
-    A record is named after when the run began, and its place (``1790000000.0``); in it is
-    ``ENDED RESULT STATUS``. One that cannot be read is left out.
+    A record is named after when the run began, and its place (``1790000000.0``, and
+    ``1790000000.0.1`` for another run of that second); in it is ``ENDED RESULT STATUS``. One that
+    cannot be read is left out.
     """
     found: List[Run] = []
     try:
