@@ -24,6 +24,9 @@ GROWTH_GOAL = 10.0
 NEW_GOAL = 1.5
 LOST_GOAL = 1.0
 APPLY = ("apply", "--yes")
+# Its growth has a floor and no goal: for ten nodes it is little more than the start of Python, and
+# whatever makes that faster would make the figure worse.
+REST = "apply at rest"
 
 
 def bench_fanout(stage: Stage) -> list[Figure]:
@@ -50,7 +53,7 @@ def bench_growth(folder: Path, nodes: LoopbackNodes, *, rounds: int) -> list[Fig
 
     figures = []
     # With a pattern of nodes nothing is answered from memory.
-    verbs = {"status": ("status",), "apply": (*APPLY, "-n", "*"), "apply at rest": APPLY}
+    verbs = {"status": ("status",), "apply": (*APPLY, "-n", "*"), REST: APPLY}
     for name, words in verbs.items():
         measures: dict[str, Callable[[], Run]] = {
             "many": partial(many.run, *words),
@@ -63,7 +66,7 @@ def bench_growth(folder: Path, nodes: LoopbackNodes, *, rounds: int) -> list[Fig
         figures.append(
             in_multiples(
                 f"{name}, {MANY} nodes", f"{FEW} nodes", walls["many"], walls["few"],
-                goal=GROWTH_GOAL,
+                goal=None if name == REST else GROWTH_GOAL,
             )
         )  # fmt: skip
     return figures + bench_new(many, few, nodes, rounds=rounds)
@@ -75,8 +78,8 @@ def bench_new(
     """`status` over new connections, beside `ssh true` to the same nodes, as many at a time.
 
     To open a connection costs processor time on both sides, which are one machine here: it grows
-    with the number of nodes whoever opens it, twentyfold where ssh itself does. How little is added
-    to that is a goal of its own, beside that of growth.
+    with the number of nodes whoever opens it, twentyfold where ssh itself does. So the goal is how
+    little is added to what ssh takes; the growth has a floor alone.
     """
 
     def anew(command: Callable[[], Run]) -> Run:
@@ -104,7 +107,7 @@ def bench_new(
             f"new connections, {MANY} nodes", yardstick, walls["many"], walls["ssh"], goal=NEW_GOAL
         ),
         in_multiples("  CPU of the operator", yardstick, cpus["many"], cpus["ssh"], goal=NEW_GOAL),
-        in_multiples("  growth", f"{FEW} nodes", walls["many"], walls["few"], goal=GROWTH_GOAL),
+        in_multiples("  growth", f"{FEW} nodes", walls["many"], walls["few"]),
     ]
 
 

@@ -114,12 +114,11 @@ def run_request(
 ) -> Any:
     """Reads the request line and runs its op, `observe` where that has begun. Raises NodeFault for
     what is no request."""
-    import json
-
+    from skerry_node.quick_json import loads
     from skerry_node.streams import Streams
 
     try:
-        request = json.loads(source.readline(LINE_LIMIT))
+        request = loads(source.readline(LINE_LIMIT))
         protocol, op = request["protocol"], request["op"]
         args, described = request["args"], request["streams"]
     except (ValueError, KeyError, TypeError):

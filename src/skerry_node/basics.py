@@ -6,7 +6,7 @@ from here, because the types in `wire` make it import `typing`, 5 ms on a small 
 
 from __future__ import annotations
 
-import json
+from skerry_node.quick_json import dumps
 
 try:
     # The interpreter's own SHA-256: hashlib loads OpenSSL, 5 ms and as many megabytes.
@@ -40,8 +40,7 @@ LOG_LINES = 20
 
 def dump(value: Any) -> bytes:
     """Canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    return dumps(value).encode("utf-8", "surrogatepass")
 
 
 def digest_of(content: bytes) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from skerry_node.basics import dump
 from skerry_node.fault import NodeFault
+from skerry_node.quick_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def try_read_json(path: str, shape: Any = object) -> Optional[Any]:
     except IsADirectoryError:
         raise damaged(path, "a folder is there") from None
     try:
-        value = json.loads(content)
+        value = loads(content)
     except (ValueError, RecursionError) as error:
         raise damaged(path, str(error) if content else "it is empty") from None
     if not has_shape(value, shape):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from skerry_node.journal import HEALTHY, is_switch_running, try_read_journal
 from skerry_node.lock import try_renew
+from skerry_node.quick_json import loads
 from skerry_node.recover import recover
 from skerry_node.store import ACTIVE, FAILED, PENDING, PREVIOUS, Store
 from skerry_node.switch import events_path
@@ -108,7 +108,7 @@ def _read_events(path: str, offset: int) -> Tuple[List[Dict[str, Any]], int]:
 def _try_event(line: bytes) -> Optional[Dict[str, Any]]:
     """The event of a line; None for half of one, which a full disk leaves."""
     try:
-        event = json.loads(line)
+        event = loads(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from skerry_node.cache import keep, key_of, try_recall
 from skerry_node.durable import make_folder, try_read_json, write_json
 from skerry_node.fault import NodeFault
+from skerry_node.quick_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def used_images(host: Host) -> Set[str]:
     words = ("podman", "ps", "--all", "--external", "--no-trunc", "--format", "json")
     finished = host.commands.run(*words)
     finished.raise_unless_done()
-    found = json.loads(finished.stdout or b"[]") or []
+    found = loads(finished.stdout or b"[]") or []
     return {str(one.get("ImageID", "")) for one in found}
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 from skerry_node.fault import NodeFault
+from skerry_node.quick_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from skerry_node.host import Host
 
 _FIELDS = "MESSAGE,_COMM,PODMAN_EVENT,CONTAINER_ID_FULL"
-_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+_ID_DIGITS, _HEXADECIMAL = 64, "0123456789abcdef"
 # Of each start some ten lines are left out: enough are asked for that the wanted ones are there.
 _ASKED_PER_LINE = 20
 # A program may print lines of any length: no more is read than this, and of a line no more kept.
@@ -43,7 +41,7 @@ def read_log(host: Host, unit: str, lines: int) -> List[str]:
 def _try_parse(line: bytes) -> Optional[Dict[str, Any]]:
     """An entry; None for the end of one whose beginning was not read."""
     try:
-        entry: Dict[str, Any] = json.loads(line)
+        entry: Dict[str, Any] = loads(line)
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
@@ -66,7 +64,8 @@ def is_bookkeeping(entry: Dict[str, Any]) -> bool:
     program = entry.get("_COMM")
     if program == "conmon":
         return "CONTAINER_ID_FULL" not in entry
-    return program == "podman" and _CONTAINER_ID.fullmatch(message_of(entry)) is not None
+    message = message_of(entry)
+    return program == "podman" and len(message) == _ID_DIGITS and not message.strip(_HEXADECIMAL)
 
 
 def message_of(entry: Dict[str, Any]) -> str:

@@ -14,10 +14,11 @@ import pytest
 
 from skerry.cache.glance import Glance
 from skerry.cache.inputs import Inputs
+from skerry.cli.flow import begin_changes
 from skerry.cli.start import Start
 from skerry.edge.early import Begun, Early
 from skerry.edge.exchange import begin_exchange, exchange, exchange_command, request_line
-from skerry.edge.ssh import Link
+from skerry.edge.ssh import Link, control_path
 from skerry.errors import NodeUnreachable
 from skerry_node import wire
 
@@ -280,6 +281,52 @@ def test_an_observation_that_was_begun_is_taken_whatever_is_known(starts: Path) 
     assert begun.has(exchange_command(link(), wire.WILL_CHANGE).argv)
     assert count(starts) == 2
     begun.stop()
+
+
+def begin_after_an_edit(*nodes: str, connected: bool = True) -> Start:
+    """A start that has begun to ask these nodes, on which what was edited runs, and one more."""
+    start = Start(["apply", "--yes"])
+    start.begun = Begun()
+    words = {name: exchange_command(link(name), wire.WILL_OBSERVE).argv for name in nodes}
+    if connected:
+        for name in nodes:
+            Path(control_path(link(name))).touch()
+    start.begun.begin([(one, b"") for one in words.values()])
+    start.begun.begin([(exchange_command(link("other"), "0" * 64).argv, b"{}\n")])
+    begin_changes(start)
+    return start
+
+
+def test_what_is_to_push_and_to_activate_starts_while_the_folder_is_loaded(starts: Path) -> None:
+    start = begin_after_an_edit("alpha")
+    change = exchange_command(link("alpha"), wire.WILL_CHANGE).argv
+    assert start.begun is not None and start.ahead is not None
+    assert start.begun.has(change) and start.ahead.waiting() == [change]
+    assert len(start.begun.waiting()) == 3
+    wait_for(starts, 4)
+    # What was begun for the next one is there: another is not started for it.
+    begin_exchange(link("alpha"), start.ahead)
+    taken = [begun.try_take(change, b"{}\n") for begun in (start.begun, start.ahead)]
+    pids = {one.pid for one in taken if one is not None}
+    start.end()
+    assert len(pids) == 2 and count(starts) == 4
+    for one in taken:
+        assert one is not None
+        one.stop()
+
+
+def test_only_one_node_is_sure_to_be_in_the_first_wave(starts: Path) -> None:
+    start = begin_after_an_edit("alpha", "beta")
+    assert start.begun is not None and len(start.begun.waiting()) == 5 and start.ahead is None
+    start.end()
+
+
+def test_without_a_connection_nothing_more_is_begun(starts: Path) -> None:
+    start = begin_after_an_edit("alpha", connected=False)
+    assert start.begun is not None and len(start.begun.waiting()) == 2 and start.ahead is None
+    start.end()
+    begin_changes(None)
+    begin_changes(Start(["apply"]))
 
 
 def test_nodes_of_an_edited_pod_are_asked_without_what_they_held(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def apply(
     from skerry.cli.desired import desired_manifests
     from skerry.cli.flow import (
         Phases,
+        begin_changes,
         latest_moments,
         mend_interrupted,
         observe_cloud,
@@ -73,6 +74,8 @@ def apply(
     from skerry.plan.roll import limit_roll
 
     phases = Phases(settings.start)
+    if yes:
+        begin_changes(settings.start)
     with interrupted_with("nothing was changed"), phases.phase("load"):
         opened = open_cloud(settings, wants_images=True)
         leave_out(opened, without, abandoned)
@@ -116,7 +119,8 @@ def apply(
         phases.leave_out()
     opened.write_claims()
     giving_back = f"giving back what is locked; {AGAIN}"
-    with Stopping(giving_back) as stop, Leases(turn, opened.link) as leases:
+    ahead = settings.start.ahead if settings.start is not None else None
+    with Stopping(giving_back) as stop, Leases(turn, opened.link, ahead=ahead) as leases:
         with phases.phase("push"):
             pushed = push_cloud(
                 opened, turn, planned, leases, stop, timeout=timeout, progress=report.progress.show

@@ -14,6 +14,7 @@ from skerry.activate.node import SILENCE, Switch
 from skerry.cli.cloud import OpenCloud
 from skerry.cli.options import TIMEOUT
 from skerry.cli.start import Start
+from skerry.edge.early import Begun, is_connected
 from skerry.edge.exchange import Event, begin_exchange, exchange, exchange_command, request_line
 from skerry.edge.fan_out import OnLate, fan_out
 from skerry.edge.leases import Leases
@@ -60,6 +61,22 @@ class Phases:
     def total(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
+
+
+def begin_changes(start: Start | None) -> None:
+    """Has the node programs start that are to push, while the folder is still being loaded.
+
+    That is on the nodes that a file was edited for, as far as that could be told at a glance and a
+    connection stands. Where it is one node, the program that is to activate starts there too.
+    """
+    if start is None or start.begun is None:
+        return
+    edited = [words for words in start.begun.waiting() if words[-1] == wire.WILL_OBSERVE]
+    changes = [((*words[:-1], wire.WILL_CHANGE), b"") for words in edited if is_connected(words)]
+    start.begun.begin(changes)
+    if len(changes) == 1:
+        start.ahead = Begun()
+        start.ahead.begin(changes)
 
 
 def observe_cloud(

@@ -33,12 +33,14 @@ class Start:
     """The beginning of one run of ``skerry`` with these arguments.
 
     `glance` is what is remembered of the cloud folder, and `begun` what the nodes are being asked;
-    None where the arguments are not plain. `started` is on the clock `time.monotonic`, in seconds.
+    None where the arguments are not plain. `ahead` is what was begun for when they have answered.
+    `started` is on the clock `time.monotonic`, in seconds.
     """
 
     def __init__(self, arguments: list[str]) -> None:
         self.glance: Glance | None = None
         self.begun: Begun | None = None
+        self.ahead: Begun | None = None
         self.started = time.monotonic()
         self._plain = None if "_SKERRY_COMPLETE" in os.environ else try_parse_plain(arguments)
 
@@ -104,8 +106,9 @@ class Start:
 
     def end(self) -> None:
         """Ends what was begun and not needed."""
-        if self.begun is not None:
-            self.begun.stop()
+        for begun in (self.begun, self.ahead):
+            if begun is not None:
+                begun.stop()
 
 
 def try_parse_plain(arguments: list[str]) -> tuple[str, str, bool] | None:

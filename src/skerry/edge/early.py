@@ -122,6 +122,10 @@ class Begun:
         """Whether a running command of these words waits to be taken."""
         return words in self._waiting
 
+    def waiting(self) -> list[tuple[str, ...]]:
+        """The words of the commands that wait to be taken."""
+        return list(self._waiting)
+
     def try_take(self, words: tuple[str, ...], request: bytes) -> Early | None:
         """The running command of these words, if what it was sent is how `request` begins."""
         found = self._waiting.pop(words, None)

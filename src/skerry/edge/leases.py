@@ -26,7 +26,12 @@ class Leases:
     """
 
     def __init__(
-        self, turn: Turn, link_of: Callable[[str], Link], *, every: float = RENEW_EVERY
+        self,
+        turn: Turn,
+        link_of: Callable[[str], Link],
+        *,
+        every: float = RENEW_EVERY,
+        ahead: Begun | None = None,
     ) -> None:
         self._turn = turn
         self._link_of = link_of
@@ -35,7 +40,7 @@ class Leases:
         self._guard = Lock()
         self._is_over = Event()
         self._bug: Exception | None = None
-        self.ahead = Begun()
+        self.ahead = ahead or Begun()
 
     def __enter__(self) -> Leases:
         Thread(target=self._renew, daemon=True).start()
