@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -139,6 +140,20 @@ def open_to_ssh(lab: Lab, node: Node) -> socket.socket:
     return connection
 
 
+def groups_below(cgroup: Path) -> list[Path]:
+    """All cgroups below one. They come and go meanwhile: `rglob` would be thrown off by that."""
+    return [Path(above, name) for above, names, _ in os.walk(cgroup) for name in names]
+
+
+def processes_in(cgroup: Path) -> list[int]:
+    """The processes of a cgroup and of all below it."""
+    found = []
+    for group in (cgroup, *groups_below(cgroup)):
+        with suppress(OSError):
+            found += [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    return found
+
+
 def traces(lab: Lab) -> list[str]:
     """All that is left of a lab on this computer: empty when it is wholly gone."""
     places = lab.places
@@ -146,7 +161,8 @@ def traces(lab: Lab) -> list[str]:
              if places.key in line]  # fmt: skip
     found += [f"folder {path}" for path in (places.state, places.lock) if path.exists()]
     found += [f"namespace {places.namespace_path}"] if places.namespace_path.exists() else []
-    found += [f"cgroup {path}" for path in lab.host.cgroups.rglob(f"*{places.key}*")]
+    groups = groups_below(lab.host.cgroups)
+    found += [f"cgroup {path}" for path in groups if places.key in path.name]
     for process in Path("/proc").glob("[0-9]*"):
         found += _traces_of_process(process, places.key, str(places.state))
     found += [f"disk {path}" for path in places.cache.glob(f"*/labs/{places.key}")]

@@ -9,10 +9,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.live.lab_harness import can_connect, host_key, open_to_ssh, ssh, traces, wait_until
+from tests.live.lab_harness import (
+    can_connect,
+    host_key,
+    open_to_ssh,
+    processes_in,
+    ssh,
+    traces,
+    wait_until,
+)
 
 from skerry.edge.run import Command, run, start
 from skerry.errors import LabError
@@ -65,12 +74,9 @@ def seed(storage: Storage, plain_root: Path) -> None:
 def kill_all_processes(lab: Lab) -> None:
     """kill -9 of all that the lab runs, as when a CI job is ended."""
     cgroup = lab.nodes[0].ground.cgroup
-    for file in cgroup.rglob("cgroup.procs"):
-        for pid in file.read_text().split():
-            try:
-                os.kill(int(pid), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+    for pid in processes_in(cgroup):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     wait_until(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), 10, "no process")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.live.lab_harness import processes_in
 from tests.live.step_cloud import TOUCHED, StepCloud, three_clouds
 from tests.live.steps import disturb_each_step, representative
 
@@ -25,13 +27,9 @@ def clouds(
 
 def cut(cloud: StepCloud) -> None:
     """Ends all SSH sessions on the node, as when a router forgets them or sshd is restarted."""
-    for procs in cloud.node.cgroup.rglob("cgroup.procs"):
-        for pid in map(int, procs.read_text().split()):
-            try:
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-            except OSError:
-                continue
-            if name == "sshd-session":
+    for pid in processes_in(cloud.node.cgroup):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "sshd-session":
                 os.kill(pid, signal.SIGKILL)
 
 
