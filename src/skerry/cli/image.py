@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skerry.cli.image_trace import from_spec, trace
 from skerry.cli.main import Settings
 from skerry.cli.options import list_options
 
@@ -131,3 +132,7 @@ def _row(one: ListedImage) -> dict[str, str]:
         "recipe": one.recipe,
         "reference": one.reference,
     }
+
+
+for command in (from_spec, trace):
+    image.add_command(command)
