@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.live.lab_harness import ssh
 
 from skerry.edge.run import PIPE, Command, Finished, run, start
 from skerry.images.podman import try_inspect
+from skerry.lab import Lab
 
 NAME = f"skerry-test-{os.getpid()}-spec"
 # A file capability as the kernel has it (linux/capability.h, VFS_CAP_REVISION_2): net_raw.
@@ -196,6 +198,19 @@ def test_an_image_is_the_same_each_time(bench: Workbench, image: str) -> None:
         member = tar.extractfile(configured)
         assert member is not None
         assert json.load(member)["config"]["Cmd"] == ["cat", "/etc/os-release"]
+
+
+def test_a_bundle_runs_under_crun_on_a_node(bench: Workbench, lab: Lab) -> None:
+    words = ("perl", "-MPOSIX", "-e", "print POSIX::strftime('%Y', gmtime(0))")
+    bench.trace(*words)
+    bench.skerry("from-spec", "spec", "--bundle", "bundle")
+    place = lab.node("alpha").disk / "root/bundle"
+    run(Command.of("cp", "--archive", bench.folder / "bundle", place))
+    try:
+        # No Podman, and nothing of the node's own root.
+        assert ssh(lab, "alpha", "crun run --bundle /root/bundle traced").text == "1970"
+    finally:
+        run(Command.of("rm", "-rf", "--", place))
 
 
 def test_what_cannot_be_is_said(bench: Workbench) -> None:

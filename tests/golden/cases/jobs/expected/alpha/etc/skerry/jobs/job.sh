@@ -107,7 +107,10 @@ end_place() {
     put "$base/$1/ended" "$2 $3"
     systemctl stop "$prefix.deadline-$1.timer" 2>/dev/null
     if [ "$kind" = CronJob ]; then
-        put "$base/runs/$(cut -d " " -f 1 "$base/$1/begun").$1" "$now $2 $3"
+        record="$base/runs/$(cut -d " " -f 1 "$base/$1/begun").$1"
+        # Another run of the same second has its own.
+        while [ -e "$record" ]; do record=$record.1; done
+        put "$record" "$now $2 $3"
         keep success "$kept_successes"
         keep failure "$kept_failures"
     fi
@@ -201,6 +204,8 @@ free_place() {
 
 stop_place() {
     systemctl stop $(units_of "$1")
+    # A container may take its whole grace period to end.
+    now=$(date +%s)
     ! is_busy "$1" || end_place "$1" "$2" 0
 }
 
