@@ -133,7 +133,7 @@ def test_what_a_run_makes_is_not_needed() -> None:
     trace = Trace()
     for path, how in (("/a", "made"), ("/a", "opened"), ("/b", "opened"), ("/b", "removed")):
         trace.touch(path, how)
-    assert trace.needed() == ["/b"] and trace.removed() == ["/b"]
+    assert trace.needed() == ["/b"] and trace.removed() == ["/b"] and trace.made_in() == ["/"]
     other = Trace()
     other.touch("/a", "looked at")
     other.miss("/c")

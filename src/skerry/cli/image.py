@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skerry.cli.image_slim import slim, why
 from skerry.cli.image_trace import from_spec, trace
 from skerry.cli.main import Settings
 from skerry.cli.options import list_options
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def image() -> None:
-    """Build the images of the cloud folder (images/NAME), and list them."""
+    """Build the images of the cloud folder (images/NAME), list them, and make them small."""
 
 
 @image.command()
@@ -134,5 +135,5 @@ def _row(one: ListedImage) -> dict[str, str]:
     }
 
 
-for command in (from_spec, trace):
+for command in (from_spec, slim, trace, why):
     image.add_command(command)

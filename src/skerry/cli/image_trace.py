@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,14 @@ def trace(settings: Settings, words: tuple[str, ...], target: Path, *, is_added:
     from skerry.images.slim.spec import Spec, parse_spec, render_spec, unite_specs
     from skerry.images.slim.tracing import drop_made, trace_command
 
+    if not target.parent.is_dir() or (target.exists() and not os.access(target, os.W_OK)):
+        # Before the command has run for nothing.
+        raise UsageError(f"{target} cannot be written")
     known = [parse_spec(_read(target), str(target))] if is_added and target.exists() else []
     traced = trace_command(words)
     closure = Closure(DiskRoot(Path("/")))
     closure.keep(drop_made(traced.trace.needed(), traced), Reason("traced"))
+    closure.keep(traced.trace.made_in(), Reason("something is made in it"))
     found = Spec(tuple(closure.wanted()), words)
     united = unite_specs([*known, found])
     try:
@@ -132,16 +137,11 @@ def from_spec(
 
 def _close(spec: Spec, presets: tuple[str, ...]) -> Closure:
     from skerry.images.slim.closure import Closure, Reason
-    from skerry.images.slim.presets import ALWAYS, DEFAULT, PRESETS
+    from skerry.images.slim.presets import ALWAYS, PRESETS, choose_presets
     from skerry.images.slim.root import DiskRoot
     from skerry.images.slim.spec import BELOW
 
-    chosen = [one for word in presets or DEFAULT for one in word.split(",") if one != "none"]
-    for one in chosen:
-        if one not in PRESETS:
-            raise UsageError(
-                f"there is no preset {one!r}", hint=f"presets: {', '.join(sorted(PRESETS))}, none"
-            )
+    chosen = choose_presets(presets)
     closure = Closure(DiskRoot(Path("/")))
     for path in spec.paths:
         reason = Reason("spec")

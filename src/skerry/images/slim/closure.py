@@ -63,17 +63,26 @@ class Closure:
         them."""
         return sorted(path for path, reason in self.kept.items() if reason.why != _ABOVE)
 
+    def links(self) -> dict[str, str]:
+        """The symbolic links that are kept, with what they say."""
+        nodes = {path: self.root.try_look(path) for path in sorted(self.kept)}
+        return {path: node.target for path, node in nodes.items() if node and node.kind == LINK}
+
     def keep_matching(self, pattern: str, reason: Reason) -> bool:
         """Keeps all that a pattern means; whether that is anything.
 
         ``*`` is any name; a pattern that ends with ``/**`` means all that is below it too.
         """
-        wants_all = pattern.endswith(BELOW)
-        found = self._match(pattern.removesuffix(BELOW))
-        if wants_all:
-            found = [one for path in found for one in (path, *self._below(path))]
+        found = self.matching(pattern)
         self.keep(found, reason)
         return bool(found)
+
+    def matching(self, pattern: str) -> list[str]:
+        """The paths of the root that a pattern means, kept or not."""
+        found = self._match(pattern.removesuffix(BELOW))
+        if pattern.endswith(BELOW):
+            return [one for path in found for one in (path, *self._below(path))]
+        return found
 
     def _match(self, pattern: str) -> list[str]:
         """The paths of this pattern that are there, with links not followed at their ends."""

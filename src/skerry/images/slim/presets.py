@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from skerry.errors import UsageError
 from skerry.images.slim.spec import BELOW
 
 # In every container, where the root has it.
@@ -32,3 +35,15 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "gconv": ("/usr/lib/*/gconv" + BELOW, "/usr/lib/gconv" + BELOW),
 }  # fmt: skip
 DEFAULT = ("users", "names")
+
+
+def choose_presets(words: Sequence[str]) -> tuple[str, ...]:
+    """The presets that are named, by commas or each alone; `DEFAULT` without any, and none for
+    ``none``. Raises `UsageError` for a name that there is not."""
+    chosen = tuple(one for word in words or DEFAULT for one in word.split(",") if one != "none")
+    for one in chosen:
+        if one not in PRESETS:
+            raise UsageError(
+                f"there is no preset {one!r}", hint=f"presets: {', '.join(sorted(PRESETS))}, none"
+            )
+    return chosen

@@ -61,17 +61,33 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class _Place:
-    """A working directory; threads share one."""
+    """A working directory, and the root file system that is still to be entered; threads share
+    one."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, root: str = "") -> None:
         self.path = path
+        self.root = root
+        self.is_inside = not root
+
+    def copy(self) -> _Place:
+        """What a new process begins with."""
+        copied = _Place(self.path, self.root)
+        copied.is_inside = self.is_inside
+        return copied
+
+    def seen(self, path: str) -> str:
+        """A path as the process sees it, which strace shows as it sees it itself."""
+        if not self.root or not f"{path}/".startswith(f"{self.root}/"):
+            return path
+        return path[len(self.root) :] or "/"
 
 
-def read_trace(processes: Mapping[int, Iterable[str]], *, folder: str) -> Trace:
+def read_trace(processes: Mapping[int, Iterable[str]], *, folder: str, root: str = "") -> Trace:
     """What the processes of a run touched: the lines of each by its number.
 
     `folder` is the working directory of the first one, and of every process whose maker is not
-    among them.
+    among them. With `root` they change their root file system to that: what they touch before is
+    left out, and paths are those that they see then.
     """
     trace = Trace()
     places: dict[int, _Place] = {}
@@ -79,11 +95,11 @@ def read_trace(processes: Mapping[int, Iterable[str]], *, folder: str) -> Trace:
         call = try_parse_call(words)
         if call is None:
             continue
-        place = places.setdefault(number, _Place(folder))
+        place = places.setdefault(number, _Place(folder, root))
         if call.name in FORKS:
             if call.has_succeeded:
                 is_thread = any("CLONE_FS" in one for one in call.arguments)
-                places[_number_of(call)] = place if is_thread else _Place(place.path)
+                places[_number_of(call)] = place if is_thread else place.copy()
             continue
         _note(trace, call, place)
     return trace
@@ -148,8 +164,11 @@ def _split(words: str) -> Iterator[str]:
 
 
 def _note(trace: Trace, call: Call, place: _Place) -> None:
+    if not place.is_inside:
+        place.is_inside = call.name == "chroot" and call.has_succeeded
+        return
     if call.name in LISTINGS:
-        listed = _try_descriptor(call.arguments[0]) if call.arguments else None
+        listed = _try_descriptor(call.arguments[0], place) if call.arguments else None
         if listed is not None and call.has_succeeded:
             trace.touch(listed, LISTED)
         return
@@ -165,7 +184,7 @@ def _note(trace: Trace, call: Call, place: _Place) -> None:
         if call.has_succeeded:
             trace.touch(path, _how(call, argument.how))
             if call.path is not None and call.path.startswith("/"):
-                trace.touch(_without_mark(call.path), OPENED)
+                trace.touch(place.seen(_without_mark(call.path)), OPENED)
         elif any(word in call.rest for word in _NOT_THERE) and argument.how != MADE:
             trace.miss(path)
     if call.name in MOVES and call.has_succeeded:
@@ -186,7 +205,7 @@ def _how(call: Call, how: str) -> str:
 
 def _target_of(call: Call, place: _Place) -> str | None:
     if call.name == "fchdir":
-        return _try_descriptor(call.arguments[0]) if call.arguments else None
+        return _try_descriptor(call.arguments[0], place) if call.arguments else None
     return _path_of(call, 0, None, place)
 
 
@@ -201,7 +220,7 @@ def _path_of(call: Call, number: int, folder: int | None, place: _Place) -> str 
     path = unescape(word[1:-1])
     base = place.path
     if folder is not None and len(call.arguments) > folder:
-        base = _try_descriptor(call.arguments[folder]) or base
+        base = _try_descriptor(call.arguments[folder], place) or base
     if not path:
         # It is about the descriptor alone, which was opened before, or came from outside.
         return None
@@ -215,12 +234,12 @@ def _joined(base: str, path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _try_descriptor(word: str) -> str | None:
+def _try_descriptor(word: str, place: _Place) -> str | None:
     match = _DESCRIPTOR.match(word)
     if match is None:
         return None
     path = _without_mark(unescape(match[1]))
-    return path if path.startswith("/") else None
+    return place.seen(path) if path.startswith("/") else None
 
 
 def _without_mark(path: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 
-from skerry.images.slim.syscalls import MADE, REMOVED
+from skerry.images.slim.syscalls import MADE, REMOVED, WRITTEN
 
 
 class Trace:
@@ -33,6 +34,13 @@ class Trace:
         with it was to make it.
         """
         return sorted(path for path, how in self.touched.items() if next(iter(how)) != MADE)
+
+    def made_in(self) -> list[str]:
+        """The folders in which something was made, sorted: they must be there though nothing of
+        theirs was needed."""
+        first = {path: next(iter(how)) for path, how in self.touched.items()}
+        folders = {posixpath.dirname(path) for path, how in first.items() if how in (MADE, WRITTEN)}
+        return sorted(path for path in folders if first.get(path) != MADE)
 
     def removed(self) -> list[str]:
         """The paths that something was removed from, sorted."""

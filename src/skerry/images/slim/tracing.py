@@ -41,11 +41,7 @@ def trace_command(words: Sequence[str]) -> Traced:
     began = time.time()
     with tempfile.TemporaryDirectory(prefix="skerry-trace-") as name:
         folder = Path(name)
-        command = Command.of(
-            _STRACE, "-ff", "-qq", "-y", "-ttt", "-s", str(_STRINGS), "-e", "signal=none",
-            "--decode-pids=pidns", "-e", f"trace={traced_calls()}", "-o", folder / "of", "--",
-            *words,
-        )  # fmt: skip
+        command = Command.of(*strace_words(folder / "of"), "--", *words)
         try:
             status = run_in_foreground(command)
         except CommandMissing:
@@ -53,12 +49,25 @@ def trace_command(words: Sequence[str]) -> Traced:
                 "strace is not installed, and sees what a command touches",
                 hint="apt install strace",
             ) from None
-        files = {int(path.suffix[1:]): path for path in folder.glob("of.*")}
-        lines = {number: _read_lines(path) for number, path in files.items()}
-        trace = read_trace(lines, folder=str(Path.cwd()))
+        trace = read_folder(folder, folder=str(Path.cwd()))
     if not trace.touched:
         _raise_untraced(words, status)
     return Traced(trace, status, began)
+
+
+def strace_words(target: Path) -> tuple[str, ...]:
+    """The words of strace, which writes to files whose names begin with `target`."""
+    return (
+        _STRACE, "-ff", "-qq", "-y", "-ttt", "-s", str(_STRINGS), "-e", "signal=none",
+        "--decode-pids=pidns", "-e", f"trace={traced_calls()}", "-o", str(target),
+    )  # fmt: skip
+
+
+def read_folder(written: Path, *, folder: str, root: str = "") -> Trace:
+    """What strace wrote to ``of.NUMBER`` of a folder. For the others see `read_trace`."""
+    files = {int(path.suffix[1:]): path for path in written.glob("of.*")}
+    lines = {number: _read_lines(path) for number, path in files.items()}
+    return read_trace(lines, folder=folder, root=root)
 
 
 def drop_made(paths: Iterable[str], traced: Traced) -> list[str]:

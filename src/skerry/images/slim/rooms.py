@@ -1,0 +1,81 @@
+"""Running exercises in rooms of their own, and reading what they touched."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from skerry.edge.run import Command, run
+from skerry.errors import CommandFailed, ImageFailed
+from skerry.images.slim.exercise import Exercise, Outcome, Setting
+from skerry.images.slim.room import Task
+from skerry.images.slim.trace import Trace
+from skerry.images.slim.tracing import read_folder
+
+_NAMESPACES = (
+    "--mount",
+    "--pid",
+    "--net",
+    "--ipc",
+    "--uts",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
+_ROOTLESS = ("--user", "--map-auto", "--map-root-user")
+# How long a room may take beside what its exercise says for each step, in seconds.
+_BESIDE = 60.0
+
+
+def as_root() -> tuple[str, ...]:
+    """The words before a command that make it root, at least of its own user namespace."""
+    return () if os.geteuid() == 0 else ("unshare", *_ROOTLESS)
+
+
+def run_exercise(root: Path, exercise: Exercise, setting: Setting) -> tuple[Outcome, Trace]:
+    """Runs an exercise in a root file system, which stays as it is; how it went, what it touched.
+
+    The paths of the trace are those of the root. Raises `ImageFailed` where this machine does not
+    let rooms be made.
+    """
+    with _work_folder() as work:
+        task = Task(str(root.resolve()), str(work / "room"), exercise, setting)
+        (work / "room").mkdir()
+        (work / "task").write_bytes(msgspec.json.encode(task))
+        user = () if os.geteuid() == 0 else _ROOTLESS
+        steps = 4 + len(exercise.commands) + len(exercise.requests) + len(exercise.talks)
+        steps += len(exercise.signals) * (2 + len(exercise.requests) + len(exercise.talks))
+        command = Command.of(
+            "unshare", *user, *_NAMESPACES, "--",
+            sys.executable, "-m", "skerry.images.slim.room", work / "task", work / "answer",
+        )  # fmt: skip
+        finished = run(command, check=False, timeout=_BESIDE + exercise.within * steps)
+        if finished.status != 0:
+            raise ImageFailed(
+                f"the exercise {exercise.name} could not be run here",
+                detail=finished.error_text[-2000:],
+                hint="it needs namespaces of its own: as root, or with user namespaces and a range "
+                "of numbers in /etc/subuid",
+            )
+        outcome = msgspec.json.decode((work / "answer").read_bytes(), type=Outcome)
+        view = str(work / "room/view")
+        return outcome, read_folder(work / "room", folder="/", root=view)
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder that goes, with whatever others own in it."""
+    folder = Path(tempfile.mkdtemp(prefix="skerry-exercise-"))
+    try:
+        yield folder
+    finally:
+        try:
+            run(Command.of(*as_root(), "rm", "-rf", "--", folder))
+        except CommandFailed as error:
+            raise ImageFailed(f"{folder} cannot be removed", detail=error.detail) from None
