@@ -162,7 +162,7 @@ def _exercise(
     signals: tuple[str, ...],
     within: float,
 ) -> Exercise:
-    from skerry.images.slim.exercise import Exercise, Talk
+    from skerry.images.slim.exercise import Exercise, Talk, parse_signal
 
     if not words:
         raise UsageError(
@@ -176,7 +176,7 @@ def _exercise(
         commands=more if is_server else (words, *more),
         requests=tuple(_request(one) for one in requests),
         talks=tuple(Talk(port=port) for port in ports),
-        signals=tuple(one.upper().removeprefix("SIG") for one in signals),
+        signals=tuple(map(parse_signal, signals)),
         within=within,
     )
 

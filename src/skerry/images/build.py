@@ -18,7 +18,7 @@ from skerry.images.debian import Debian
 from skerry.images.isolation import read_isolation
 from skerry.images.podman import try_inspect, try_inspect_id
 from skerry.images.record import BuildRecord, read_records, write_record
-from skerry.model.image import DEBIAN, SCRATCH, ImageSource
+from skerry.model.image import DEBIAN, SCRATCH, ImageSource, SlimFile
 
 CONTAINERFILE = "Containerfile"
 _REVISION = "1"
@@ -85,6 +85,8 @@ class Builder:
         if is_new:
             self.say(source.name, "building")
             self._run_build(source, bases)
+            if source.file is not None and source.file.slim is not None:
+                self._make_slim(source, source.file.slim)
             stored = try_inspect(source.reference)
             if stored is None:
                 raise ImageFailed(f"Podman built the image {source.name} and does not have it")
@@ -159,6 +161,22 @@ class Builder:
                 detail="\n".join(words),
                 hint=f"its recipe is in {source.folder}",
             )
+
+    def _make_slim(self, source: ImageSource, wanted: SlimFile) -> None:
+        """Puts what its exercises touch in the image's place; all of it is ``NAME:whole`` then."""
+        from skerry.images.slim.declared import plan_wish
+        from skerry.images.slim.reasons import Reasons, write_reasons
+        from skerry.images.slim.slimming import open_source, slim_image
+
+        whole = f"{source.reference}:whole"
+        run(Command.of("podman", "tag", source.reference, whole))
+        with open_source(whole) as opened:
+            command = opened.command()
+        wish = plan_wish(wanted, whole, f"{source.reference}:latest", command)
+        made = slim_image(wish, say=lambda words: self.say(source.name, words))
+        # Of all images on this machine, beside those that are made slim by hand.
+        cache = self._debian_cache.parent / "slim"
+        write_reasons(cache, made.reference, Reasons(made.id, whole, made.reasons, made.links))
 
 
 def plan_order(sources: dict[str, ImageSource], names: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -44,6 +44,73 @@ UserName = Annotated[
 ]
 
 
+PathPattern = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^/[^\x00\r\n]*$",
+        description="an absolute path; `*` is any name, and `/**` at the end all that is below",
+    ),
+]
+Preset = Literal["certs", "gconv", "locale", "names", "users", "zones"]
+SignalName = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Z][A-Z0-9]{1,9}$", description="a signal without SIG: HUP, USR1"),
+]
+StepSeconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class SlimRequest(Located, frozen=True, kw_only=True, rename="kebab"):
+    """An HTTP request to the workload; an answer of 400 and more is a failure."""
+
+    port: Port
+    path: AbsolutePath = "/"
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    headers: dict[str, LineText] = {}
+    body: str = ""
+    tls: bool = False
+
+
+class SlimTalk(Located, frozen=True, kw_only=True, rename="kebab"):
+    """A connection to the workload: what is sent, and words that must be in the answer."""
+
+    port: Port
+    send: str = ""
+    expect: str = ""
+
+
+class SlimExercise(Located, frozen=True, kw_only=True, rename="kebab"):
+    """What the workload does while it is watched, and again with what is left of the image.
+
+    Where it is asked anything, or given a signal, the image's command is started first (or
+    `start`), and stopped at the end by the signal `stop`; it is up when all ports are listened on,
+    those of `ready` too. `commands` are run beside it; alone, the image's command is one of them
+    unless there are others. Each must end with 0. `within` is how long a step may take, in seconds.
+    """
+
+    name: LineText = ""
+    start: tuple[str, ...] = ()
+    ready: tuple[Port, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()
+    http: tuple[SlimRequest, ...] = ()
+    tcp: tuple[SlimTalk, ...] = ()
+    signals: tuple[SignalName, ...] = ()
+    stop: SignalName = "TERM"
+    within: StepSeconds = 30.0
+
+
+class SlimFile(Located, frozen=True, kw_only=True, rename="kebab"):
+    """That the image holds only what its exercises touch: several are united.
+
+    `presets` are what no trace shows (users and names, where nothing is said); `keep` stays and
+    `drop` goes whatever was touched.
+    """
+
+    exercises: tuple[SlimExercise, ...] = ()
+    presets: tuple[Preset, ...] = ("users", "names")
+    keep: tuple[PathPattern, ...] = ()
+    drop: tuple[PathPattern, ...] = ()
+
+
 class ImageFile(Located, frozen=True, kw_only=True, rename="kebab"):
     """How an image is made: a base, what is added to it, and what a container of it runs.
 
@@ -62,6 +129,7 @@ class ImageFile(Located, frozen=True, kw_only=True, rename="kebab"):
     user: UserName | None = None
     workdir: AbsolutePath | None = None
     ports: tuple[Port, ...] = ()
+    slim: SlimFile | None = None
 
 
 class ImageSource(msgspec.Struct, frozen=True, kw_only=True):

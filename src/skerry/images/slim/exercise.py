@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from skerry.errors import UsageError
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -53,6 +56,15 @@ class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The ports that must be listened on before anything is asked."""
         asked = {one.port for one in self.requests} | {one.port for one in self.talks}
         return sorted({*self.ready, *asked})
+
+
+def parse_signal(name: str) -> str:
+    """The name of a signal as exercises have it: ``HUP``. Raises `UsageError` for another word."""
+    word = name.upper().removeprefix("SIG")
+    known = [one.name.removeprefix("SIG") for one in signal.Signals]
+    if word not in known:
+        raise UsageError(f"there is no signal {name!r}", hint="HUP, INT, QUIT, TERM, USR1, ...")
+    return word
 
 
 class Setting(msgspec.Struct, frozen=True):
