@@ -82,8 +82,8 @@ def slim(
     What it touched is kept, with all that needs: links, interpreters, loaders, libraries. Then the
     same is done with what is left, and only where that works there is a new image.
 
-    Nothing that the workload writes or connects to leaves its room: it has a loopback interface of
-    its own, and changes to files go with it.
+    Nothing that the workload writes or connects to leaves its sandbox: it has a loopback interface
+    of its own, and changes to files go with it.
     """
     from skerry.cli.progress import Progress
     from skerry.edge.paths import cache_folder

@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,8 @@ from skerry.errors import CommandFailed, CommandMissing
 
 # For the streams of `start`: the caller reads or writes them.
 PIPE = subprocess.PIPE
+# What `start` gives.
+Child: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -16,9 +16,9 @@ from skerry.images.archive import write_archive
 from skerry.images.podman import try_inspect
 from skerry.images.slim.closure import Closure, Reason
 from skerry.images.slim.exercise import Exercise, Setting
+from skerry.images.slim.exercising import as_root, run_exercise
 from skerry.images.slim.layer import write_layer_of
 from skerry.images.slim.presets import ALWAYS, PRESETS
-from skerry.images.slim.rooms import as_root, run_exercise
 from skerry.images.slim.root import DiskRoot
 from skerry.images.slim.trace import Trace
 from skerry.images.slim.users import find_user

@@ -1,4 +1,4 @@
-"""Running exercises in rooms of their own, and reading what they touched."""
+"""Running exercises in sandboxes of their own, and reading what they touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from skerry.edge.run import Command, run
 from skerry.errors import CommandFailed, ImageFailed
 from skerry.images.slim.exercise import Exercise, Outcome, Setting
-from skerry.images.slim.room import Task
+from skerry.images.slim.sandbox import Task
 from skerry.images.slim.trace import Trace
 from skerry.images.slim.tracing import read_folder
 
@@ -29,7 +29,7 @@ _NAMESPACES = (
     "--mount-proc",
 )
 _ROOTLESS = ("--user", "--map-auto", "--map-root-user")
-# How long a room may take beside what its exercise says for each step, in seconds.
+# How long a sandbox may take beside what its exercise says for each step, in seconds.
 _BESIDE = 60.0
 
 
@@ -42,18 +42,18 @@ def run_exercise(root: Path, exercise: Exercise, setting: Setting) -> tuple[Outc
     """Runs an exercise in a root file system, which stays as it is; how it went, what it touched.
 
     The paths of the trace are those of the root. Raises `ImageFailed` where this machine does not
-    let rooms be made.
+    let sandboxes be made.
     """
     with _work_folder() as work:
-        task = Task(str(root.resolve()), str(work / "room"), exercise, setting)
-        (work / "room").mkdir()
+        task = Task(str(root.resolve()), str(work / "sandbox"), exercise, setting)
+        (work / "sandbox").mkdir()
         (work / "task").write_bytes(msgspec.json.encode(task))
         user = () if os.geteuid() == 0 else _ROOTLESS
         steps = 4 + len(exercise.commands) + len(exercise.requests) + len(exercise.talks)
         steps += len(exercise.signals) * (2 + len(exercise.requests) + len(exercise.talks))
         command = Command.of(
             "unshare", *user, *_NAMESPACES, "--",
-            sys.executable, "-m", "skerry.images.slim.room", work / "task", work / "answer",
+            sys.executable, "-m", "skerry.images.slim.sandbox", work / "task", work / "answer",
         )  # fmt: skip
         finished = run(command, check=False, timeout=_BESIDE + exercise.within * steps)
         if finished.status != 0:
@@ -64,8 +64,8 @@ def run_exercise(root: Path, exercise: Exercise, setting: Setting) -> tuple[Outc
                 "of numbers in /etc/subuid",
             )
         outcome = msgspec.json.decode((work / "answer").read_bytes(), type=Outcome)
-        view = str(work / "room/view")
-        return outcome, read_folder(work / "room", folder="/", root=view)
+        view = str(work / "sandbox/view")
+        return outcome, read_folder(work / "sandbox", folder="/", root=view)
 
 
 @contextmanager

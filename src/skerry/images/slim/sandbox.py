@@ -1,6 +1,6 @@
 """The program that runs an exercise: the first process of namespaces of its own, and as root there.
 
-    python -m skerry.images.slim.room REQUEST ANSWER
+    python -m skerry.images.slim.sandbox REQUEST ANSWER
 
 It lays a copy-on-write view over the root file system, so that what the workload makes is nowhere
 else, gives it /proc, /dev and a loopback interface, and runs it there under strace(1). When it
@@ -9,27 +9,21 @@ ends, all that it started does.
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
-import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from skerry.edge.run import Command, run, start
+from skerry.edge.asking import is_listened_on, try_ask, try_talk
+from skerry.edge.run import Child, Command, run, start
 from skerry.errors import CommandFailed, SkerryError
-from skerry.images.slim.exercise import Exercise, Outcome, Request, Setting, Talk
+from skerry.images.slim.exercise import Exercise, Outcome, Setting
 from skerry.images.slim.tracing import strace_words
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 _PAUSE = 0.02
 # What is printed is shown where something failed; no more than its end, in bytes.
@@ -45,7 +39,7 @@ _ENTER = (
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What the room is to do: `work` is an empty folder, in which ``of.*`` is what strace says."""
+    """What the sandbox is to do: `work` is an empty folder; in its ``of.*`` is what strace says."""
 
     root: str
     work: str
@@ -53,7 +47,7 @@ class Task(msgspec.Struct, frozen=True):
     setting: Setting
 
 
-class Room:
+class Sandbox:
     """A root file system that is ready to be run in, seen through a layer that takes changes."""
 
     def __init__(self, task: Task) -> None:
@@ -108,7 +102,7 @@ class Room:
         printed = self._printed.read_bytes() if self._printed.exists() else b""
         return Outcome(tuple(self.failures), printed[-_PRINTED:].decode(errors="replace"))
 
-    def _start(self, words: Sequence[str]) -> Popen[bytes]:
+    def _start(self, words: Sequence[str]) -> Child:
         setting = self.task.setting
         variables = [f"{name}={value}" for name, value in setting.env.items()]
         groups = " ".join(map(str, setting.groups))
@@ -121,7 +115,7 @@ class Room:
         with self._printed.open("ab") as printed:
             return start(command, stdout=printed, stderr=printed)
 
-    def _is_up(self, main: Popen[bytes]) -> bool:
+    def _is_up(self, main: Child) -> bool:
         """Waits until all ports are listened on. Else says so."""
         for port in self.exercise.ports():
             if not self._wait(partial(_is_decided, main, port)):
@@ -141,53 +135,27 @@ class Room:
             self.failures.append(f"status {process.returncode}: {' '.join(words)}")
 
     def _ask(self) -> None:
+        within = self.exercise.within
         for request in self.exercise.requests:
-            self._try(f"{request.method} {request.path}", partial(self._request, request))
+            wrong = try_ask(
+                request.port,
+                request.path,
+                method=request.method,
+                headers=request.headers,
+                body=request.body,
+                is_tls=request.tls,
+                within=within,
+            )
+            self._note(f"{request.method} {request.path}", wrong)
         for talk in self.exercise.talks:
-            self._try(f"port {talk.port}", partial(self._talk, talk))
+            wrong = try_talk(talk.port, talk.send, talk.expect, within=within)
+            self._note(f"port {talk.port}", wrong)
 
-    def _try(self, what: str, ask: Callable[[], str]) -> None:
-        try:
-            wrong = ask()
-        except (OSError, http.client.HTTPException) as error:
-            wrong = f"{type(error).__name__}: {error}"
+    def _note(self, what: str, wrong: str) -> None:
         if wrong:
             self.failures.append(f"{what}: {wrong}")
 
-    def _request(self, request: Request) -> str:
-        connection: http.client.HTTPConnection
-        if request.tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(
-                "127.0.0.1", request.port, timeout=self.exercise.within, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", request.port, timeout=self.exercise.within
-            )
-        try:
-            connection.request(
-                request.method, request.path, request.body or None, dict(request.headers)
-            )
-            answer = connection.getresponse()
-            answer.read()
-        finally:
-            connection.close()
-        return f"answered {answer.status}" if answer.status >= 400 else ""
-
-    def _talk(self, talk: Talk) -> str:
-        wanted, heard = talk.expect.encode(), b""
-        with socket.create_connection(("127.0.0.1", talk.port), self.exercise.within) as connection:
-            connection.sendall(talk.send.encode())
-            while wanted not in heard:
-                chunk = connection.recv(4096)
-                if not chunk:
-                    return f"{talk.expect!r} was not in the answer {heard[-200:]!r}"
-                heard += chunk
-        return ""
-
-    def _signal(self, main: Popen[bytes] | None, name: str) -> None:
+    def _signal(self, main: Child | None, name: str) -> None:
         if main is None:
             return
         main.send_signal(signal.Signals[f"SIG{name}"])
@@ -197,7 +165,7 @@ class Room:
         elif self._is_up(main):
             self._ask()
 
-    def _stop(self, main: Popen[bytes]) -> None:
+    def _stop(self, main: Child) -> None:
         wanted = signal.Signals[f"SIG{self.exercise.stop}"]
         if main.poll() is not None:
             if not self.failures:
@@ -237,10 +205,10 @@ class Room:
 def main(request: str, answer: str) -> int:
     """The program: 0 where the exercise was run, well or not, with how it went in `answer`."""
     task = msgspec.json.decode(Path(request).read_bytes(), type=Task)
-    room = Room(task)
+    sandbox = Sandbox(task)
     try:
-        room.prepare()
-        outcome = room.run()
+        sandbox.prepare()
+        outcome = sandbox.run()
     except (SkerryError, OSError) as error:
         detail = error.detail if isinstance(error, CommandFailed) else ""
         outcome = Outcome((f"the exercise could not be run: {error}",), detail)
@@ -248,17 +216,9 @@ def main(request: str, answer: str) -> int:
     return 0
 
 
-def _is_decided(main: Popen[bytes], port: int) -> bool:
+def _is_decided(main: Child, port: int) -> bool:
     """Whether a port is listened on, or never will be."""
-    return main.poll() is not None or _listens(port)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+    return main.poll() is not None or is_listened_on(port)
 
 
 def _processes_in(root: str) -> list[int]:
