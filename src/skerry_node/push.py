@@ -9,6 +9,7 @@ from skerry_node.durable import sync_folder
 from skerry_node.fault import NodeFault
 from skerry_node.host import Host
 from skerry_node.images import clean_loading, load_image
+from skerry_node.journal import guard
 from skerry_node.lock import drop_lock, is_taken_again, take_lock, try_renew
 from skerry_node.secrets import clean_secrets, store_secret
 from skerry_node.store import Store
@@ -44,9 +45,13 @@ def run_push(
         _check_room(host, args.get("images", {}))
         stored, loaded = _store(host, args, streams, token, emit)
     except BaseException:
-        # Else what the same run is sending over another connection would go, and its lock.
-        if not is_taken_again(host, token, taken["taker"]):
-            clean_secrets(host, Store(host), emit)
+        # Else what the same run is sending over another connection would go, and its lock. Whoever
+        # takes the lock meanwhile waits until all that goes has gone.
+        with guard(host):
+            is_left = not is_taken_again(host, token, taken["taker"])
+            if is_left:
+                clean_secrets(host, Store(host), emit)
+        if is_left:
             drop_lock(host, token, taken["taker"])
         raise
     return {"stored": stored, "images": loaded, "notes": taken["notes"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -376,3 +377,28 @@ def test_what_the_same_run_sends_again_meanwhile_stays(host: Host) -> None:
     with pytest.raises(NodeFault):
         push(host, ("blob", wire.digest_of(b"x"), 1), content=b"")
     assert show_lock(host) is None
+
+
+def test_who_sends_again_waits_until_what_goes_has_gone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what it has sent by then would go too."""
+    order: list[str] = []
+
+    def take_again() -> None:
+        take_lock(host, lock_request(), Events())
+        order.append("taken")
+
+    again = threading.Thread(target=take_again)
+
+    def clean(*_: object) -> None:
+        again.start()
+        # It has begun, and comes no further as long as this lasts.
+        again.join(0.3)
+        order.append("cleaned")
+
+    monkeypatch.setattr("skerry_node.push.clean_secrets", clean)
+    with pytest.raises(NodeFault):
+        push(host, ("blob", wire.digest_of(b"x"), 1), content=b"")
+    again.join()
+    assert order == ["cleaned", "taken"]
