@@ -11,6 +11,7 @@ from bench.figures import Figure
 from bench.fleet import bench_fleet
 from bench.node import bench_node
 from bench.pod_cost import bench_pod_cost
+from bench.slim import bench_slim
 from bench.smoke import bench_smoke
 from bench.stage import Stage
 from bench.start import bench_start
@@ -29,6 +30,7 @@ SECTIONS: Mapping[str, Section] = {
     "fanout": bench_fanout,
     "node": bench_node,
     "pods": bench_pod_cost,
+    "slim": bench_slim,
     "smoke": bench_smoke,
 }
 """By the word that ``--only`` takes. What a section needs it asks of the stage."""

@@ -45,6 +45,10 @@ def build(settings: Settings, names: tuple[str, ...], *, is_fresh: bool) -> None
 
     folder = find_cloud_folder(settings.folder)
     sources = load_images(folder)
+    if any(one.file is not None and one.file.slim is not None for one in sources.values()):
+        from skerry.images.slim.exercising import become_root
+
+        become_root()
     progress = Progress(list(sources), is_quiet=settings.json)
     builder = Builder(
         sources,

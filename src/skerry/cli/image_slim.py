@@ -87,10 +87,12 @@ def slim(
     """
     from skerry.cli.progress import Progress
     from skerry.edge.paths import cache_folder
+    from skerry.images.slim.exercising import become_root
     from skerry.images.slim.presets import choose_presets
     from skerry.images.slim.reasons import Reasons, write_reasons
     from skerry.images.slim.slimming import Wish, open_source, slim_image
 
+    become_root()
     source = _reference_of(name)
     with open_source(source) as opened:
         own = opened.command()

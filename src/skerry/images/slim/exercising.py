@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from skerry.edge.run import Command, run
+from skerry.edge.run import Command, replace, run
 from skerry.errors import CommandFailed, ImageFailed
 from skerry.images.slim.exercise import Exercise, Outcome, Setting
 from skerry.images.slim.sandbox import Task
@@ -28,14 +28,18 @@ _NAMESPACES = (
     "--kill-child",
     "--mount-proc",
 )
-_ROOTLESS = ("--user", "--map-auto", "--map-root-user")
 # How long a sandbox may take beside what its exercise says for each step, in seconds.
 _BESIDE = 60.0
 
 
-def as_root() -> tuple[str, ...]:
-    """The words before a command that make it root, at least of its own user namespace."""
-    return () if os.geteuid() == 0 else ("unshare", *_ROOTLESS)
+def become_root() -> None:
+    """Begins this program anew as root of a user namespace, where it is not root.
+
+    That is Podman's own (``podman unshare``): the image store is seen there as root sees its own.
+    Returns where nothing is to be done.
+    """
+    if os.geteuid() != 0:
+        replace(Command.of("podman", "unshare", sys.executable, "-m", "skerry", *sys.argv[1:]))
 
 
 def run_exercise(root: Path, exercise: Exercise, setting: Setting) -> tuple[Outcome, Trace]:
@@ -48,11 +52,10 @@ def run_exercise(root: Path, exercise: Exercise, setting: Setting) -> tuple[Outc
         task = Task(str(root.resolve()), str(work / "sandbox"), exercise, setting)
         (work / "sandbox").mkdir()
         (work / "task").write_bytes(msgspec.json.encode(task))
-        user = () if os.geteuid() == 0 else _ROOTLESS
         steps = 4 + len(exercise.commands) + len(exercise.requests) + len(exercise.talks)
         steps += len(exercise.signals) * (2 + len(exercise.requests) + len(exercise.talks))
         command = Command.of(
-            "unshare", *user, *_NAMESPACES, "--",
+            "unshare", *_NAMESPACES, "--",
             sys.executable, "-m", "skerry.images.slim.sandbox", work / "task", work / "answer",
         )  # fmt: skip
         finished = run(command, check=False, timeout=_BESIDE + exercise.within * steps)
@@ -76,6 +79,6 @@ def _work_folder() -> Iterator[Path]:
         yield folder
     finally:
         try:
-            run(Command.of(*as_root(), "rm", "-rf", "--", folder))
+            run(Command.of("rm", "-rf", "--", folder))
         except CommandFailed as error:
             raise ImageFailed(f"{folder} cannot be removed", detail=error.detail) from None

@@ -16,7 +16,7 @@ from skerry.images.archive import write_archive
 from skerry.images.podman import try_inspect
 from skerry.images.slim.closure import Closure, Reason
 from skerry.images.slim.exercise import Exercise, Setting
-from skerry.images.slim.exercising import as_root, run_exercise
+from skerry.images.slim.exercising import run_exercise
 from skerry.images.slim.layer import write_layer_of
 from skerry.images.slim.presets import ALWAYS, PRESETS
 from skerry.images.slim.root import DiskRoot
@@ -196,8 +196,8 @@ def _unpacked(layer: Path) -> Iterator[Path]:
             "--numeric-owner", "--same-permissions", "--xattrs", "--xattrs-include=*",
             "--delay-directory-restore",
         )  # fmt: skip
-        run(Command((*as_root(), *unpack)))
+        run(Command(unpack))
         try:
             yield folder
         finally:
-            run(Command((*as_root(), "rm", "-rf", "--", str(folder))))
+            run(Command.of("rm", "-rf", "--", folder))
