@@ -54,6 +54,26 @@ ports: [8080, 8443]
     assert found["web"].reference == "localhost/web"
 
 
+@pytest.mark.parametrize(("words", "wanted"), [("120", 120.0), ("0.5", 0.5), ("3600", 3600.0)])
+def test_seconds_of_an_exercise(tmp_path: Path, words: str, wanted: float) -> None:
+    text = f"base: scratch\ncmd: [/a]\nslim: {{exercises: [{{within: {words}}}]}}\n"
+    file = load_images(write(tmp_path, {"a/image.yaml": text}))["a"].file
+    assert file is not None and file.slim is not None
+    assert file.slim.exercises[0].within == wanted
+
+
+def test_what_is_wrong_with_an_exercise_is_said(tmp_path: Path) -> None:
+    text = "base: scratch\nslim: {presets: [all], keep: [x], exercises: [{within: 0, stop: 9}]}\n"
+    found = "\n".join(problems(write(tmp_path, {"a/image.yaml": text})))
+    for words in (
+        "seconds, from 0.1 to 3600",
+        "slim.presets[0]",
+        "slim.keep[0]",
+        "exercises[0].stop",
+    ):
+        assert words in found
+
+
 def test_a_folder_without_images_has_none(tmp_path: Path) -> None:
     assert load_images(tmp_path) == {}
 

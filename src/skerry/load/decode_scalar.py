@@ -116,7 +116,7 @@ def compile_scalar(shapes: list[types.Type], words: str) -> Decoder:
             elif kind == "int" and fits_int is not None:
                 if fits_int(number := parse_int(text)):
                     return number
-            elif kind == "float" and fits_float is not None:
+            elif kind in ("int", "float") and fits_float is not None:
                 if fits_float(fraction := parse_float(text)):
                     return fraction
             elif kind == "bool" and takes_bool:

@@ -56,7 +56,9 @@ SignalName = Annotated[
     str,
     msgspec.Meta(pattern=r"^[A-Z][A-Z0-9]{1,9}$", description="a signal without SIG: HUP, USR1"),
 ]
-StepSeconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+StepSeconds = Annotated[
+    float, msgspec.Meta(ge=0.1, le=3600, description="seconds, from 0.1 to 3600")
+]
 
 
 class SlimRequest(Located, frozen=True, kw_only=True, rename="kebab"):
